@@ -1,0 +1,174 @@
+"""What a kernel is to everything around it: one dispatch, its samples, its cost.
+
+A `KernelSpec` names an operation, checks its arguments once for all devices, allocates the outputs and calls the
+implementation for the device that the arrays live on. Tests, benchmarks and the compile checks iterate over
+`registry()`, so an operation that registers a spec is tested and timed without another line.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Array = Any  # numpy.ndarray, cupy.ndarray or a simulated device array
+Outputs = Sequence[tuple[tuple[int, ...], Any]]  # (shape, dtype) of each output
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One valid call. `make(rng, dtype)` returns `(args, kwargs)` with NumPy arrays; arrays of floats have `dtype`.
+
+    Samples marked `bench` are large: they are timed and compared with the reference, never simulated.
+    """
+
+    name: str
+    make: Callable[[np.random.Generator, Any], tuple[tuple[Any, ...], dict[str, Any]]]
+    bench: bool = False
+
+
+@dataclass(frozen=True)
+class BadSample:
+    """One invalid call: it must raise `error` with a message that matches the regular expression `match`."""
+
+    name: str
+    make: Callable[[np.random.Generator], tuple[tuple[Any, ...], dict[str, Any]]]
+    error: type[Exception]
+    match: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The least work a call can do: floating-point operations, and bytes read once plus bytes written once."""
+
+    flops: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class KernelSpec:
+    """An operation and its implementations.
+
+    name        registry key and public name.
+    check       `check(*args, **params)` validates everything before anything is touched, and returns the
+                `(shape, dtype)` of each output. It sees arrays of any device and may use only their metadata.
+    reference   "module:function", NumPy only, any float dtype: `f(*args, **params)` returns new output(s).
+    cpu, cuda   variant name -> "module:function". An implementation is called as `f(outputs, *args, **params)`
+                with a tuple of preallocated arrays that it must fill completely; the first variant is the default.
+                Modules are imported at the first call, so importing the package imports neither numba nor cupy.
+    cost        `cost(*args, **params)` -> Cost.
+    dtypes      dtypes the samples are run in; tolerance maps each to (rtol, atol) against the float64 reference.
+    """
+
+    name: str
+    check: Callable[..., Outputs]
+    reference: str
+    cpu: Mapping[str, str]
+    cuda: Mapping[str, str]
+    samples: Sequence[Sample]
+    bad_samples: Sequence[BadSample]
+    cost: Callable[..., Cost]
+    dtypes: Sequence[str] = ("float32", "float64")
+    tolerance: Mapping[str, tuple[float, float]] = field(
+        default_factory=lambda: {"float32": (1e-4, 1e-5), "float64": (1e-10, 1e-12)}
+    )
+
+    def __post_init__(self) -> None:
+        if self.name in _REGISTRY:
+            raise ValueError(f"kernel {self.name!r} is registered twice")
+        _REGISTRY[self.name] = self
+
+    def __call__(
+        self, *args: Any, out: Any = None, variant: str | None = None, **params: Any
+    ) -> Any:
+        """Check the arguments, allocate what `out` does not give, run, and return the output (or tuple of outputs).
+
+        `out` may be an array (one output) or a tuple. Raises TypeError for arrays on different devices, of
+        unsupported type or `out` of the wrong dtype; ValueError for shapes and parameters that do not fit, or an
+        unknown `variant`.
+        """
+        kind, like = self._device(args)
+        wanted = self.check(*args, **params)
+        outputs = self._outputs(out, wanted, kind, like)
+        self.implementation(kind, variant)(outputs, *args, **params)
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def implementation(self, kind: str, variant: str | None = None) -> Callable[..., None]:
+        """The function behind `variant` (default: the first) on device kind "cpu" or "cuda"."""
+        table = self.cpu if kind == "cpu" else self.cuda
+        if variant is None:
+            variant = next(iter(table))
+        elif variant not in table:
+            raise ValueError(f"{self.name}: variant {variant!r} is not one of {list(table)} on {kind}")
+        return load(table[variant])
+
+    def _device(self, args: tuple[Any, ...]) -> tuple[str, Array]:
+        arrays = [a for a in args if hasattr(a, "__array_interface__") or hasattr(a, "__cuda_array_interface__")]
+        if not arrays:
+            raise TypeError(f"{self.name}: expected NumPy or CuPy arrays, got {[type(a).__name__ for a in args]}")
+        kinds = {device_kind(a) for a in arrays}
+        if len(kinds) > 1:
+            raise TypeError(f"{self.name}: all arrays must be on one device, got arrays on cpu and cuda")
+        return kinds.pop(), arrays[0]
+
+    def _outputs(self, out: Any, wanted: Outputs, kind: str, like: Array) -> tuple[Array, ...]:
+        if out is None:
+            return tuple(empty(shape, dtype, like) for shape, dtype in wanted)
+        given = out if isinstance(out, tuple) else (out,)
+        if len(given) != len(wanted):
+            raise ValueError(f"{self.name}: out has {len(given)} arrays, expected {len(wanted)}")
+        for o, (shape, dtype) in zip(given, wanted):
+            if device_kind(o) != kind:
+                raise TypeError(f"{self.name}: out is on {device_kind(o)}, expected {kind}")
+            if o.dtype != np.dtype(dtype):
+                raise TypeError(f"{self.name}: out has dtype {o.dtype}, expected {np.dtype(dtype)}")
+            if tuple(o.shape) != tuple(shape):
+                raise ValueError(f"{self.name}: out has shape {tuple(o.shape)}, expected {tuple(shape)}")
+        return given
+
+
+_REGISTRY: dict[str, KernelSpec] = {}
+_LOADED: dict[str, Callable[..., Any]] = {}
+
+
+def registry() -> Mapping[str, KernelSpec]:
+    """Every registered kernel by name."""
+    return _REGISTRY
+
+
+def load(path: str) -> Callable[..., Any]:
+    """The function named by "package.module:function", imported on first use."""
+    function = _LOADED.get(path)
+    if function is None:
+        module, _, name = path.partition(":")
+        function = _LOADED[path] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def device_kind(array: Array) -> str:
+    """ "cpu" for a NumPy array, "cuda" for a CuPy array or a simulated device array; TypeError for anything else."""
+    kind = getattr(type(array), "__tinynet_device__", None)  # set by the simulator's array class
+    if kind is not None:
+        return str(kind)
+    if isinstance(array, np.ndarray):
+        return "cpu"
+    if type(array).__module__.partition(".")[0] == "cupy":
+        return "cuda"
+    raise TypeError(f"expected a NumPy or CuPy array, got {type(array).__name__}")
+
+
+def empty(shape: Sequence[int], dtype: Any, like: Array) -> Array:
+    """An uninitialised C-contiguous array on the device of `like`."""
+    if type(like) is np.ndarray:
+        return np.empty(shape, dtype)
+    if device_kind(like) == "cpu":  # numpy.ndarray subclasses such as memmap
+        return np.empty(shape, dtype)
+    if isinstance(like, np.ndarray):  # a simulated device array
+        return np.empty(shape, dtype).view(type(like))
+    import cupy
+
+    with like.device:
+        return cupy.empty(shape, dtype)
