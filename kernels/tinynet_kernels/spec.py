@@ -57,7 +57,8 @@ class KernelSpec:
                 `(shape, dtype)` of each output. It sees arrays of any device and may use only their metadata.
     reference   "module:function", NumPy only, any float dtype: `f(*args, **params)` returns new output(s).
     cpu, cuda   variant name -> "module:function". An implementation is called as `f(outputs, *args, **params)`
-                with a tuple of preallocated arrays that it must fill completely; the first variant is the default.
+                with a tuple of preallocated arrays that it must fill completely, and not at all if they are all
+                empty; the first variant is the default.
                 Modules are imported at the first call, so importing the package imports neither numba nor cupy.
     cost        `cost(*args, **params)` -> Cost.
     dtypes      dtypes the samples are run in; tolerance maps each to (rtol, atol) against the float64 reference.
@@ -93,7 +94,9 @@ class KernelSpec:
         kind, like = self._device(args)
         wanted = self.check(*args, **params)
         outputs = self._outputs(out, wanted, kind, like)
-        self.implementation(kind, variant)(outputs, *args, **params)
+        implementation = self.implementation(kind, variant)
+        if any(output.size for output in outputs):
+            implementation(outputs, *args, **params)
         return outputs if len(outputs) > 1 else outputs[0]
 
     def implementation(self, kind: str, variant: str | None = None) -> Callable[..., None]:

@@ -1,0 +1,36 @@
+"""Deep-learning kernels on plain arrays: NumPy on the CPU, Numba CUDA on CuPy arrays.
+
+Every function takes arrays of either kind, runs where they live, and writes to `out=` when given. Importing this
+package imports neither numba nor cupy; an implementation is imported, and compiled, at its first call.
+"""
+
+from .batch_norm import batch_norm_stats
+from .channel_sum import channel_sum
+from .conv2d import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .matmul import matmul
+from .max_pool2d import max_pool2d, max_pool2d_gather, max_pool2d_grad
+from .optimizer import adam, rmsprop, sgd
+from .random import dropout, philox_normal, philox_uniform
+from .softmax_cross_entropy import softmax_cross_entropy, softmax_cross_entropy_grad
+from .spec import registry
+
+__all__ = [
+    "adam",
+    "batch_norm_stats",
+    "channel_sum",
+    "conv2d",
+    "conv2d_input_grad",
+    "conv2d_weight_grad",
+    "dropout",
+    "matmul",
+    "max_pool2d",
+    "max_pool2d_gather",
+    "max_pool2d_grad",
+    "philox_normal",
+    "philox_uniform",
+    "registry",
+    "rmsprop",
+    "sgd",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_grad",
+]

@@ -1,0 +1,56 @@
+"""Checks that several kernels share. Each raises before anything is touched, naming the argument and what was expected."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def check_float(**arrays: Any) -> np.dtype[Any]:
+    """The common dtype of the arrays (None is passed over): float32 or float64, the same for all; else TypeError."""
+    first, dtype = "", None
+    for name, array in arrays.items():
+        if array is None:
+            continue
+        if array.dtype.kind != "f" or array.dtype.itemsize < 4:
+            raise TypeError(f"{name} has dtype {array.dtype}, expected float32 or float64")
+        if dtype is None:
+            first, dtype = name, array.dtype
+        elif array.dtype != dtype:
+            raise TypeError(f"{name} has dtype {array.dtype}, expected {dtype} as {first} has")
+    assert dtype is not None
+    return np.dtype(dtype)
+
+
+def check_ndim(ndim: int, layout: str, **arrays: Any) -> None:
+    """ValueError for an array that has not `ndim` dimensions; `layout` names them, such as "(N, C, H, W)"."""
+    for name, array in arrays.items():
+        if array.ndim != ndim:
+            raise ValueError(f"{name} has shape {tuple(array.shape)}, expected {ndim} dimensions {layout}")
+
+
+def check_shape(name: str, array: Any, expected: Sequence[int]) -> None:
+    if tuple(array.shape) != tuple(expected):
+        raise ValueError(f"{name} has shape {tuple(array.shape)}, expected {tuple(expected)}")
+
+
+def check_activation(activation: str | None) -> None:
+    if activation not in (None, "relu"):
+        raise ValueError(f"activation is {activation!r}, expected None or 'relu'")
+
+
+def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
+    """An int or a pair of ints, each at least `minimum`, as (vertical, horizontal)."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(values) != 2:
+        raise ValueError(f"{name} is {value!r}, expected an int or a pair of ints")
+    try:
+        vertical, horizontal = (operator.index(v) for v in values)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}, expected an int or a pair of ints") from None
+    if min(vertical, horizontal) < minimum:
+        raise ValueError(f"{name} is {value!r}, expected at least {minimum}")
+    return vertical, horizontal

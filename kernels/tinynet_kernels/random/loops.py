@@ -1,0 +1,55 @@
+"""Philox4x32-10 compiled by Numba, one counter at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from .reference import MULTIPLIERS, WEYL
+
+_M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
+_W0, _W1 = (np.uint32(w) for w in WEYL)
+_HALF = np.uint64(32)
+
+_inline: Any = njit(cache=True, inline="always")
+_parallel: Any = njit(parallel=True, cache=True, nogil=True)
+
+
+@_inline
+def _philox(block: Any, key0: Any, key1: Any) -> Any:
+    c0, c1, c2, c3 = np.uint32(block), np.uint32(block >> _HALF), np.uint32(0), np.uint32(0)
+    k0, k1 = key0, key1
+    for _ in range(10):
+        p0, p1 = _M0 * np.uint64(c0), _M1 * np.uint64(c2)
+        c0, c1, c2, c3 = (
+            np.uint32(np.uint32(p1 >> _HALF) ^ c1 ^ k0),
+            np.uint32(p1),
+            np.uint32(np.uint32(p0 >> _HALF) ^ c3 ^ k1),
+            np.uint32(p0),
+        )
+        k0, k1 = np.uint32(k0 + _W0), np.uint32(k1 + _W1)
+    return c0, c1, c2, c3
+
+
+@_parallel
+def words(out: Any, key0: Any, key1: Any, offset: Any) -> None:
+    """Fills `out`, uint32 of a length divisible by four."""
+    for block in prange(out.size // 4):
+        c0, c1, c2, c3 = _philox(np.uint64(block) + offset, key0, key1)
+        out[4 * block] = c0
+        out[4 * block + 1] = c1
+        out[4 * block + 2] = c2
+        out[4 * block + 3] = c3
+
+
+@_parallel
+def dropout(x: Any, y: Any, threshold: Any, scale: Any, key0: Any, key1: Any, offset: Any) -> None:
+    """Flat x and y; the last block may be cut short."""
+    zero = x.dtype.type(0)
+    for block in prange((x.size + 3) // 4):
+        drawn = _philox(np.uint64(block) + offset, key0, key1)
+        for lane in range(min(4, x.size - 4 * block)):
+            i = 4 * block + lane
+            y[i] = x[i] * scale if (drawn[lane] >> np.uint32(8)) >= threshold else zero
