@@ -89,7 +89,9 @@ def _cuda_installation() -> Iterator[Check]:
     if not installed:
         yield Check("cupy", False, found, "cuda", install)
     elif len(installed) > 1:
-        yield Check("cupy", False, f"{found} overwrite each other", "cuda", f"pip uninstall {' '.join(installed)}; {install}")
+        yield Check(
+            "cupy", False, f"{found} overwrite each other", "cuda", f"pip uninstall {' '.join(installed)}; {install}"
+        )
     elif driver is not None and majors[0] is not None and majors[0] > driver[0]:
         mend = f"pip uninstall {found.split()[0]}; {install}"
         yield Check("cupy", False, f"{found} needs a driver for CUDA {majors[0]}", "cuda", mend)
@@ -118,7 +120,13 @@ def _gpus() -> Check:
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        return Check("gpu", False, str(error), "cuda", "check that `nvidia-smi` lists a GPU and CUDA_VISIBLE_DEVICES does not hide it")
+        return Check(
+            "gpu",
+            False,
+            str(error),
+            "cuda",
+            "check that `nvidia-smi` lists a GPU and CUDA_VISIBLE_DEVICES does not hide it",
+        )
     found = []
     for index in range(count):
         properties = cupy.cuda.runtime.getDeviceProperties(index)
@@ -162,7 +170,9 @@ def _to(device: str, value: Any) -> Any:
         return value
     from tinynet import from_numpy
 
-    return from_numpy(value).to(device)._array if device == "cuda" else np.asarray(getattr(value, "get", lambda: value)())
+    return (
+        from_numpy(value).to(device)._array if device == "cuda" else np.asarray(getattr(value, "get", lambda: value)())
+    )
 
 
 def driver_version() -> tuple[int, int] | None:

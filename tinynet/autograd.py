@@ -1,0 +1,493 @@
+"""Reverse-mode differentiation, define-by-run.
+
+An operation is an `Op`: `forward` computes on raw arrays, `backward` is written in Tensors, so that the gradients of
+gradients need no further rule. Applying one to a tensor that requires a gradient makes a `Node`, which is also the `ctx`
+that both functions see. Nodes are numbered as they are made, and every node is made after its inputs: walking the graph
+from the largest number down therefore meets each node after all its consumers. The walk is a loop over a heap, so the
+depth of a graph does not matter, and it frees what a node has saved as soon as the node is done.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from typing import Any
+
+from .device import device_of, xp
+from .tensor import Tensor
+
+Grad = Tensor | None
+Hook = Callable[[Tensor], "Tensor | None"]
+
+_order = count()
+
+
+class _Mode(threading.local):
+    enabled = True
+
+
+_mode = _Mode()
+
+
+class set_grad_enabled:
+    """Turns the recording of operations on or off: at once, and until the end of a `with` block if used as one."""
+
+    def __init__(self, mode: bool) -> None:
+        self.previous = _mode.enabled
+        _mode.enabled = self.mode = bool(mode)
+
+    def __enter__(self) -> None:
+        _mode.enabled = self.mode
+
+    def __exit__(self, *error: object) -> None:
+        _mode.enabled = self.previous
+
+
+class _Switch:
+    """A context manager and decorator that records, or does not."""
+
+    mode: bool
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        self._previous: list[bool] = []
+        self._function = function
+
+    def __enter__(self) -> None:
+        self._previous.append(_mode.enabled)
+        _mode.enabled = self.mode
+
+    def __exit__(self, *error: object) -> None:
+        _mode.enabled = self._previous.pop()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._function is not None:  # @no_grad
+            with type(self)():
+                return self._function(*args, **kwargs)
+        return _decorate(type(self), *args)  # @no_grad()
+
+
+def _decorate(switch: type[_Switch], function: Callable[..., Any]) -> Callable[..., Any]:
+    import functools
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        with switch():
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+class no_grad(_Switch):
+    """Inside this context, or in a function so decorated, no operation is recorded."""
+
+    mode = False
+
+
+class enable_grad(_Switch):
+    """Inside this context, operations are recorded even within `no_grad`."""
+
+    mode = True
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are being recorded in this thread."""
+    return _mode.enabled
+
+
+class Node:
+    """One application of an Op: what its backward needs, and where the gradients of its inputs go.
+
+    As `ctx`, forward may set any attribute on it; backward reads these and `input(i)`, `output(i)` and `needs(i)`.
+    """
+
+    def __init__(self, op: type[Op]) -> None:
+        self.op = op
+
+    def _record(self, args: Sequence[Any], outputs: Sequence[Tensor]) -> None:
+        op = self.op
+        self.order = next(_order)
+        self.edges = [_edge(a) if isinstance(a, Tensor) and a.requires_grad else None for a in args]
+        self.saved_inputs = [(i, args[i], args[i]._version[0]) for i in op.saves if isinstance(args[i], Tensor)]
+        self.saved_outputs = [(o._array, o._version, o._version[0]) for o in outputs] if op.saves_output else []
+        self.outputs = [(o._array.shape, o._array.dtype, device_of(o._array)) for o in outputs]
+        self.hooks: dict[int, list[Hook | None]] = {}
+        self.retained: dict[int, weakref.ref[Tensor]] = {}
+        self.freed = False
+
+    def needs(self, i: int) -> bool:
+        """Whether the gradient of input i is wanted."""
+        return self.edges[i] is not None
+
+    def input(self, i: int) -> Tensor:
+        """Input i, which the Op's `saves` names; RuntimeError if it was modified in place since."""
+        for position, tensor, version in self.saved_inputs:
+            if position == i:
+                if tensor._version[0] != version:
+                    raise _modified(self.op)
+                return tensor  # type: ignore[no-any-return]
+        raise IndexError(f"{self.op.__name__} has not saved input {i}")
+
+    def output(self, i: int = 0) -> Tensor:
+        """Output i of an Op with `saves_output`; RuntimeError if it was modified in place since."""
+        array, version, saved = self.saved_outputs[i]
+        if version[0] != saved:
+            raise _modified(self.op)
+        tensor = Tensor._make(array)
+        tensor.requires_grad, tensor._node, tensor._index, tensor._version = True, self, i, version
+        return tensor
+
+    def name(self) -> str:
+        return f"{self.op.__name__}Backward"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+    def _free(self) -> None:
+        self.freed = True
+        self.saved_inputs = []
+        self.saved_outputs = []
+        for name in [n for n in self.__dict__ if n not in _NODE_FIELDS]:
+            delattr(self, name)
+
+
+_NODE_FIELDS = frozenset(
+    ("op", "order", "edges", "saved_inputs", "saved_outputs", "outputs", "hooks", "retained", "freed")
+)
+
+
+def _edge(tensor: Tensor) -> tuple[Node | Tensor, int]:
+    return (tensor, 0) if tensor._node is None else (tensor._node, tensor._index)
+
+
+def _modified(op: type[Op]) -> RuntimeError:
+    return RuntimeError(
+        f"a tensor that the gradient of {op.__name__} needs has been modified in place since; use the operation that "
+        "returns a new tensor, or clone() first"
+    )
+
+
+class Op:
+    """A differentiable operation on arrays.
+
+    saves         positions of the inputs that backward reads.
+    saves_output  whether backward reads the outputs.
+    is_view       the output may share memory with input 0; modifying one modifies the other.
+
+    `forward(ctx, *args, **params)` gets raw arrays where `apply` got Tensors and returns an array or a tuple of arrays.
+    `backward(ctx, *grads)` gets a Tensor for each output (zeros if nothing flowed there) and returns a Tensor or None for
+    each positional argument: a tuple, or one value if there is one argument.
+    """
+
+    saves: tuple[int, ...] = ()
+    saves_output = False
+    is_view = False
+
+    @staticmethod
+    def forward(ctx: Node, *args: Any, **params: Any) -> Any:
+        raise TypeError("an Op needs a static method forward")
+
+    @staticmethod
+    def backward(ctx: Node, *grads: Tensor) -> Any:
+        raise RuntimeError(f"{ctx.op.__name__} cannot be differentiated")
+
+    @classmethod
+    def apply(cls, *args: Any, **params: Any) -> Any:
+        ctx = Node(cls)
+        tracked = False
+        arrays = []
+        for a in args:
+            if isinstance(a, Tensor):
+                tracked = tracked or a.requires_grad
+                arrays.append(a._array)
+            else:
+                arrays.append(a)
+        result = cls.forward(ctx, *arrays, **params)
+        several = isinstance(result, tuple)
+        outputs = [Tensor._make(array) for array in (result if several else (result,))]
+        if cls.is_view:
+            _share_version(args[0], outputs)
+        if tracked and _mode.enabled:
+            ctx._record(args, outputs)
+            for i, output in enumerate(outputs):
+                if output._array.dtype.kind == "f":
+                    output.requires_grad, output._node, output._index = True, ctx, i
+        return tuple(outputs) if several else outputs[0]
+
+
+def _share_version(source: Tensor, views: list[Tensor]) -> None:
+    for view in views:
+        if view._array is source._array or xp(source._array).may_share_memory(view._array, source._array):
+            view._version = source._version
+            view._base = source if source._base is None else source._base
+
+
+class FunctionCtx(Node):
+    """What `Function.forward` and `Function.backward` share."""
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        """Keeps tensors for backward, where `saved_tensors` gives them back."""
+        self.to_save = tensors
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Says that these outputs have no gradient."""
+        self.non_differentiable = tensors
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor, ...]:
+        if self.freed:
+            raise _freed()
+        return tuple(self._saved(tensor, version, place) for tensor, version, place in self.kept)
+
+    def _saved(self, tensor: Any, version: int, place: int | None) -> Any:
+        if tensor is None:
+            return None
+        if tensor._version[0] != version:
+            raise _modified(self.op)
+        if place is None:
+            return tensor
+        output = Tensor._make(tensor._array)
+        output.requires_grad, output._node, output._index = True, self, place
+        return output
+
+    @property
+    def needs_input_grad(self) -> tuple[bool, ...]:
+        return tuple(edge is not None for edge in self.edges)
+
+
+class Function(Op):
+    """A differentiable operation of the user's own, as `torch.autograd.Function`.
+
+    `forward(ctx, *args)` computes with Tensors, unrecorded; `backward(ctx, *grads)` returns the gradient of each argument,
+    None for those that have none. Called as `MyFunction.apply(*args)`.
+    """
+
+    @classmethod
+    def apply(cls, *args: Any, **params: Any) -> Any:
+        ctx = FunctionCtx(cls)
+        tracked = _mode.enabled and any(isinstance(a, Tensor) and a.requires_grad for a in args)
+        ctx.edges = [_edge(a) if tracked and isinstance(a, Tensor) and a.requires_grad else None for a in args]
+        with no_grad():
+            result = cls.forward(ctx, *args, **params)
+        outputs = [_own(o, args) for o in (result if isinstance(result, tuple) else (result,))]
+        if tracked:
+            ctx._record(args, outputs)
+            fixed = getattr(ctx, "non_differentiable", ())
+            given = result if isinstance(result, tuple) else (result,)
+            # an output is kept as its place in the graph: a reference to the tensor itself would be a cycle
+            ctx.kept = []
+            for tensor in getattr(ctx, "to_save", ()):
+                place = next((i for i, g in enumerate(given) if g is tensor and not any(g is a for a in args)), None)
+                ctx.kept.append(
+                    (tensor if place is None else tensor.detach(), 0 if tensor is None else tensor._version[0], place)
+                )
+            for i, output in enumerate(outputs):
+                if output._array.dtype.kind == "f" and not any(given[i] is f for f in fixed):
+                    output.requires_grad, output._node, output._index = True, ctx, i
+        ctx.__dict__.pop("to_save", None)
+        return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+
+
+def _own(output: Any, args: Sequence[Any]) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise TypeError(f"forward returned {type(output).__name__}, expected a Tensor or a tuple of Tensors")
+    return output.detach() if any(output is a for a in args) else output
+
+
+def _freed() -> RuntimeError:
+    return RuntimeError(
+        "the saved arrays of this graph have been freed by an earlier backward; pass retain_graph=True to it to walk the "
+        "graph again"
+    )
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Grad | Sequence[Grad] = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+) -> None:
+    """Adds the gradient of the tensors to `.grad` of every leaf that they were computed from.
+
+    grad_tensors   what flows into each tensor; may be None for scalars, where it is 1.
+    retain_graph   keep what the graph has saved for another walk; default: the value of create_graph.
+    create_graph   record the walk itself, so that the gradients can be differentiated.
+
+    Raises RuntimeError if a tensor does not require a gradient, is not a scalar and has no grad_tensor, or the graph was
+    freed; ValueError for a grad_tensor of another shape.
+    """
+    roots, grads = _roots(tensors, grad_tensors)
+    _walk(roots, grads, create_graph if retain_graph is None else retain_graph, create_graph, None)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Grad | Sequence[Grad] = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor, ...]:
+    """The gradients of the sum of outputs with respect to each input; `.grad` is left alone.
+
+    The parameters are those of `backward`. An input that the outputs do not depend on raises RuntimeError, or gives None
+    with `allow_unused`.
+    """
+    roots, grads = _roots(outputs, grad_outputs)
+    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    for i, tensor in enumerate(wanted):
+        if not tensor.requires_grad:
+            raise RuntimeError(f"inputs[{i}] does not require a gradient")
+    result = _walk(roots, grads, create_graph if retain_graph is None else retain_graph, create_graph, wanted)
+    for i, found in enumerate(result):
+        if found is None and not allow_unused:
+            raise RuntimeError(f"outputs do not depend on inputs[{i}]; allow_unused=True gives None for it")
+    return tuple(result)  # type: ignore[arg-type]
+
+
+def _roots(tensors: Any, grad_tensors: Any) -> tuple[list[Tensor], list[Tensor]]:
+    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    given = [grad_tensors] * len(roots) if grad_tensors is None else grad_tensors
+    given = [given] if isinstance(given, Tensor) else list(given)
+    if len(given) != len(roots):
+        raise RuntimeError(f"got {len(given)} gradients for {len(roots)} tensors")
+    for i, (root, value) in enumerate(zip(roots, given)):
+        if not root.requires_grad:
+            raise RuntimeError("the tensor does not require a gradient and was not computed from one that does")
+        if value is None:
+            if root._array.size != 1:
+                raise RuntimeError(f"a gradient can be created for a scalar only, not for shape {root.shape}")
+            given[i] = Tensor._make(xp(root._array).ones_like(root._array))
+        elif value.shape != root.shape:
+            raise ValueError(f"the gradient has shape {value.shape}, expected {root.shape}")
+    return roots, given
+
+
+def _walk(
+    roots: list[Tensor], grads: list[Tensor], retain: bool, create_graph: bool, wanted: list[Tensor] | None
+) -> list[Grad]:
+    """Walks the graph from the roots; returns the gradients of `wanted`, or adds to the leaves' `.grad` if None."""
+    pending: dict[Node, list[Grad]] = {}
+    heap: list[tuple[int, Node]] = []
+    found: dict[
+        tuple[int, int], Tensor
+    ] = {}  # gradients of wanted tensors, by the identity of their place in the graph
+    places = {} if wanted is None else {(id(_edge(t)[0]), _edge(t)[1]): t for t in wanted}
+    useful = None if wanted is None else _leading_to([_edge(r)[0] for r in roots], {place for place, _ in places})
+
+    def flow(edge: tuple[Node | Tensor, int], value: Tensor) -> None:
+        target, index = edge
+        if isinstance(target, Node):
+            if useful is not None and target not in useful and (id(target), index) not in places:
+                return
+            slots = pending.get(target)
+            if slots is None:
+                slots = pending[target] = [None] * len(target.outputs)
+                heapq.heappush(heap, (-target.order, target))
+            before = slots[index]
+            slots[index] = value if before is None else before + value
+        elif wanted is None:
+            _accumulate(target, value, create_graph)
+        elif (id(target), 0) in places:
+            before = found.get((id(target), 0))
+            found[id(target), 0] = value if before is None else before + value
+
+    with set_grad_enabled(create_graph):
+        for root, value in zip(roots, grads):
+            flow(_edge(root), value)
+        while heap:
+            _, node = heapq.heappop(heap)
+            slots = pending.pop(node)
+            for index in range(len(slots)):
+                slots[index] = _observe(node, index, slots[index])
+                if (id(node), index) in places and slots[index] is not None:
+                    found[id(node), index] = slots[index]  # type: ignore[assignment]
+            if useful is not None and node not in useful:
+                continue
+            if node.freed:
+                raise _freed()
+            filled = [_zeros(node, i) if s is None else s for i, s in enumerate(slots)]
+            result = node.op.backward(node, *filled)
+            results = result if isinstance(result, tuple) else (result,)
+            if len(results) != len(node.edges):
+                raise RuntimeError(
+                    f"{node.op.__name__}.backward returned {len(results)} gradients for {len(node.edges)} arguments"
+                )
+            if not retain:
+                node._free()
+            for edge, value in zip(node.edges, results):
+                if edge is not None and value is not None:
+                    flow(edge, value)
+        if wanted is None:
+            return []
+        result_grads = [found.get((id(_edge(t)[0]), _edge(t)[1])) for t in wanted]
+        return [
+            _run_hooks(g, t._hooks) if g is not None and t._node is None else g for g, t in zip(result_grads, wanted)
+        ]
+
+
+def _leading_to(starts: list[Node | Tensor], places: Iterable[int]) -> set[Node]:
+    """The nodes below `starts` from which one of the places (ids of nodes and leaves) can be reached."""
+    targets = set(places)
+    seen: set[Node] = set()
+    stack = [s for s in starts if isinstance(s, Node)]
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend(e[0] for e in node.edges if e is not None and isinstance(e[0], Node))
+    useful: set[Node] = set()
+    for node in sorted(seen, key=lambda n: n.order):  # inputs come before their consumers
+        for edge in node.edges:
+            if edge is not None and (id(edge[0]) in targets or edge[0] in useful):
+                useful.add(node)
+                break
+    return useful
+
+
+def _observe(node: Node, index: int, value: Grad) -> Grad:
+    """Runs the hooks of an output and keeps its gradient if that was asked for."""
+    if value is None:
+        return None
+    value = _run_hooks(value, node.hooks.get(index, ()))
+    if index in node.retained:
+        tensor = node.retained[index]()
+        if tensor is not None:
+            tensor.grad = value if tensor.grad is None else tensor.grad + value
+    return value
+
+
+def _run_hooks(value: Tensor, hooks: Iterable[Hook | None]) -> Tensor:
+    for hook in hooks:
+        if hook is not None:
+            changed = hook(value)
+            value = value if changed is None else changed
+    return value
+
+
+def _zeros(node: Node, index: int) -> Tensor:
+    shape, dtype, where = node.outputs[index]
+    from .device import module_of, on
+
+    with on(where):
+        return Tensor._make(module_of(where).zeros(shape, dtype))
+
+
+def _accumulate(leaf: Tensor, value: Tensor, create_graph: bool) -> None:
+    value = _run_hooks(value, leaf._hooks)
+    if value.shape != leaf.shape:
+        raise RuntimeError(f"a gradient of shape {value.shape} arrived at a leaf of shape {leaf.shape}")
+    view = leaf._grad_view
+    if create_graph:
+        leaf.grad = value if leaf.grad is None else leaf.grad + value
+    elif leaf.grad is None:
+        if view is None:  # the array may be a view, or flow elsewhere too
+            leaf.grad = Tensor._make(value._array.astype(leaf._array.dtype, order="C", copy=True))
+        else:
+            view[...] = value._array
+            leaf.grad = Tensor._make(view)
+    else:
+        leaf.grad._array += value._array
+        leaf.grad._version[0] += 1

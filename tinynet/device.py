@@ -1,0 +1,155 @@
+"""Where tensors live: device names, the array module of each device, and moving arrays between them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from contextlib import AbstractContextManager, nullcontext
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = Any  # numpy.ndarray, cupy.ndarray or a simulated device array
+
+
+class device:
+    """A device by name, as `torch.device`: `device("cpu")`, `device("cuda")`, `device("cuda:1")`, `device("cuda", 1)`.
+
+    Attributes: type, "cpu" or "cuda"; index, None for the CPU and "cuda" without a number means 0. Raises ValueError for
+    another name. Naming a device does not need it to exist.
+    """
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, name: str | device, index: int | None = None) -> None:
+        if isinstance(name, device):
+            self.type, self.index = name.type, name.index
+            return
+        kind, colon, number = str(name).partition(":")
+        if kind not in ("cpu", "cuda") or (colon and not number.isdigit()) or (colon and index is not None):
+            raise ValueError(f"device is {name!r}, expected 'cpu', 'cuda' or 'cuda:N'")
+        self.type = kind
+        if colon:
+            index = int(number)
+        self.index = (index or 0) if kind == "cuda" else None
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        return f"device('{self}')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+
+CPU = device("cpu")
+
+
+class DeviceUnavailableError(RuntimeError):
+    """A CUDA device was asked for and there is none; the message says what was looked for and what to do."""
+
+
+def simulated() -> bool:
+    """Whether CUDA is Numba's simulator on host arrays (NUMBA_ENABLE_CUDASIM=1)."""
+    return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+
+
+def cuda_problem() -> str | None:
+    """Why CUDA cannot be used on this machine, with what to do about it; None if it can."""
+    if simulated():
+        return None
+    advice = (
+        "Install the extra for your driver (pip install 'tinynet-gpu[cuda13]' or '[cuda12]') and see "
+        "`python -m tinynet.doctor`; or use --device cpu; or set NUMBA_ENABLE_CUDASIM=1 to run the kernels, slowly, in "
+        "Numba's simulator."
+    )
+    for package, module in (("CuPy", "cupy"), ("numba-cuda", "numba_cuda")):
+        if importlib.util.find_spec(module) is None:
+            return f"no CUDA device: {package} is not installed. {advice}"
+    try:
+        import cupy
+
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # a broken driver or toolkit shows itself in many ways
+        return f"no CUDA device: CuPy {type(error).__name__}: {error}. {advice}"
+    return None if count else f"no CUDA device: the driver lists none. {advice}"
+
+
+def require(wanted: device) -> None:
+    """Raises DeviceUnavailableError if `wanted` is a CUDA device that is not there."""
+    if wanted.type == "cpu":
+        return
+    problem = cuda_problem()
+    if problem is not None:
+        raise DeviceUnavailableError(problem)
+    from . import cuda
+
+    count = cuda.device_count()
+    if (wanted.index or 0) >= count:
+        raise DeviceUnavailableError(
+            f"device is {wanted}, but there are {count} CUDA devices: cuda:0 to cuda:{count - 1}"
+        )
+
+
+def module_of(wanted: device) -> Any:
+    """The module with NumPy's functions for arrays on that device: numpy, cupy or the simulator's."""
+    if wanted.type == "cpu":
+        return np
+    if simulated():
+        from tinynet_kernels.runtime import simulator
+
+        return simulator.xp
+    return _cupy()
+
+
+def xp(array: Array) -> Any:
+    """The module with NumPy's functions for this array."""
+    if type(array) is np.ndarray:
+        return np
+    return module_of(device_of(array))
+
+
+def device_of(array: Array) -> device:
+    """The device an array lives on."""
+    if type(array) is np.ndarray:
+        return CPU
+    if hasattr(type(array), "__tinynet_device__"):
+        return device("cuda", 0)
+    if isinstance(array, np.ndarray):
+        return CPU
+    return device("cuda", int(array.device.id))
+
+
+def on(wanted: device) -> AbstractContextManager[Any]:
+    """A context in which new arrays are made on that device."""
+    if wanted.type == "cpu" or simulated():
+        return nullcontext()
+    return _cupy().cuda.Device(wanted.index)  # type: ignore[no-any-return]
+
+
+def move(array: Array, wanted: device) -> Array:
+    """The array on another device: itself if it is there already, else a copy in contiguous memory."""
+    source = device_of(array)
+    if source == wanted:
+        return array
+    require(wanted)
+    if wanted.type == "cpu":
+        return np.asarray(array.view(np.ndarray)).copy() if simulated() else array.get()
+    with on(wanted):
+        if source.type == "cuda":
+            return module_of(wanted).array(array)
+        return module_of(wanted).asarray(np.ascontiguousarray(array))
+
+
+def _cupy() -> ModuleType:
+    require_message = "CuPy is needed for CUDA arrays"
+    try:
+        import cupy
+    except ImportError as error:
+        raise DeviceUnavailableError(f"{require_message}: {error}") from error
+    return cupy  # type: ignore[no-any-return]

@@ -1,0 +1,296 @@
+"""Indexing, gathering and scattering."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd import Node, Op, is_grad_enabled
+from ..device import xp
+from ..tensor import Tensor, tensor
+from ._common import wrap
+
+
+def _raw(index: Any, like: Any) -> Any:
+    """An index with arrays in place of tensors and lists."""
+    if isinstance(index, tuple):
+        return tuple(_raw(i, like) for i in index)
+    if isinstance(index, Tensor):
+        array = index._array
+        if array.dtype.kind == "f":
+            raise TypeError(f"an index has dtype {array.dtype}, expected integers or booleans")
+        if array.ndim == 0 and array.dtype.kind != "b" and type(array) is np.ndarray:
+            return int(array)
+        return xp(like).asarray(array) if type(array) is not type(like) else array
+    if isinstance(index, list):
+        return xp(like).asarray(np.asarray(index))
+    return index
+
+
+def _is_basic(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        p is None or p is Ellipsis or isinstance(p, (int, np.integer, slice)) and not isinstance(p, bool) for p in parts
+    )
+
+
+class GetItem(Op):
+    is_view = True
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, index: Any) -> Any:
+        ctx.shape, ctx.index = a.shape, index
+        return a[index]
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return IndexPut.apply(gy, ctx.index, ctx.shape), None
+
+
+class IndexPut(Op):
+    """Zeros of `shape` with gy added at `index`: the adjoint of GetItem."""
+
+    @staticmethod
+    def forward(ctx: Any, gy: Any, index: Any, shape: tuple[int, ...]) -> Any:
+        ctx.index = index
+        result = xp(gy).zeros(shape, gy.dtype)
+        if _is_basic(index):
+            result[index] = gy
+        else:
+            add_at(result, index, gy)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, ggx: Tensor) -> Any:
+        return GetItem.apply(ggx, ctx.index), None, None
+
+
+class SetItem(Op):
+    """A copy of a with `value` at `index`."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, value: Any, index: Any) -> Any:
+        ctx.index, ctx.value_shape = index, value.shape
+        result = a.copy()
+        result[index] = value
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        from ._common import unbroadcast
+        from .elementwise import zero
+
+        hole = SetItem.apply(gy, zero(gy), ctx.index) if ctx.needs(0) else None
+        return hole, unbroadcast(GetItem.apply(gy, ctx.index), ctx.value_shape) if ctx.needs(1) else None, None
+
+
+def add_at(target: Any, index: Any, values: Any) -> None:
+    """target[index] += values, counting repeated indices, in a fixed order on every device."""
+    if isinstance(target, np.ndarray):
+        np.add.at(target, index, values)
+        return
+    import cupy
+
+    # cupyx.scatter_add adds in any order; sorting the flat places and summing runs of equal ones has one result
+    flat = cupy.arange(target.size).reshape(target.shape)[index].reshape(-1)
+    values = cupy.broadcast_to(values, target[index].shape).reshape(-1)
+    if flat.size == 0:
+        return
+    order = cupy.argsort(flat, kind="stable")
+    places, sums = flat[order], values[order].astype(cupy.float64)
+    sums = cupy.cumsum(sums)
+    last = cupy.flatnonzero(cupy.concatenate([places[1:] != places[:-1], cupy.ones(1, bool)]))
+    totals = cupy.diff(cupy.concatenate([cupy.zeros(1, sums.dtype), sums[last]]))
+    target.reshape(-1)[places[last]] += totals.astype(target.dtype)
+
+
+def getitem(input: Tensor, index: Any) -> Tensor:
+    """input[index]: a view for ints, slices, None and ...; a copy for tensors, lists and masks. IndexError outside."""
+    raw = _raw(index, input._array)
+    return GetItem.apply(input, raw)  # type: ignore[no-any-return]
+
+
+def setitem(input: Tensor, index: Any, value: Any) -> None:
+    """input[index] = value, in place, with the gradient going to both."""
+    raw = _raw(index, input._array)
+    if not isinstance(value, Tensor):
+        value = tensor(value, dtype=input.dtype, device=input.device)
+    value = value.to(device=input.device, dtype=input.dtype)
+    if is_grad_enabled() and (input.requires_grad or value.requires_grad):
+        input._may_change(value.requires_grad)
+        input._inplace(SetItem.apply(input, value, raw))
+        return
+    input._may_change(False)
+    input._array[raw] = value._array
+    input._version[0] += 1
+
+
+class Gather(Op):
+    @staticmethod
+    def forward(ctx: Any, a: Any, index: Any, dim: int) -> Any:
+        ctx.shape, ctx.index, ctx.dim = a.shape, index, dim
+        trimmed = a[tuple(slice(None) if d == dim else slice(n) for d, n in enumerate(index.shape))]
+        return xp(a).take_along_axis(trimmed, index, axis=dim)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        zeros = Tensor._make(xp(gy._array).zeros(ctx.shape, gy._array.dtype))
+        return scatter_add(zeros, ctx.dim, Tensor._make(ctx.index), gy), None, None
+
+
+class ScatterAdd(Op):
+    @staticmethod
+    def forward(ctx: Any, a: Any, source: Any, index: Any, dim: int) -> Any:
+        ctx.index, ctx.dim, ctx.source_shape = index, dim, source.shape
+        result = a.copy()
+        add_at(result, _along(index, dim), source[tuple(slice(n) for n in index.shape)])
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return gy, _to_source(gy, ctx) if ctx.needs(1) else None, None, None
+
+
+class Scatter(Op):
+    @staticmethod
+    def forward(ctx: Any, a: Any, source: Any, index: Any, dim: int) -> Any:
+        ctx.index, ctx.dim, ctx.source_shape = index, dim, source.shape
+        result = a.copy()
+        result[_along(index, dim)] = source[tuple(slice(n) for n in index.shape)] if source.ndim else source
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        from .elementwise import zero
+
+        hole = Scatter.apply(gy, zero(gy), Tensor._make(ctx.index), ctx.dim) if ctx.needs(0) else None
+        return hole, _to_source(gy, ctx) if ctx.needs(1) else None, None, None
+
+
+def _along(index: Any, dim: int) -> tuple[Any, ...]:
+    """An index of every element's own place, but for `dim`, where it is given."""
+    m = xp(index)
+    return tuple(
+        index if d == dim else m.arange(n).reshape([-1 if e == d else 1 for e in range(index.ndim)])
+        for d, n in enumerate(index.shape)
+    )
+
+
+def _to_source(gy: Tensor, ctx: Any) -> Tensor:
+    from .reduction import sum
+    from .shape import pad
+
+    part = gather(gy, ctx.dim, Tensor._make(ctx.index))
+    if not ctx.source_shape:
+        return sum(part)
+    extra = [(0, n - m) for n, m in zip(ctx.source_shape, part.shape)]
+    return pad(part, [w for pair in reversed(extra) for w in pair]) if any(e for _, e in extra) else part
+
+
+def _check_index(name: str, input: Tensor, dim: int, index: Tensor) -> int:
+    if not isinstance(index, Tensor) or index.dtype.kind not in "iu":
+        raise TypeError(f"index is {getattr(index, 'dtype', type(index).__name__)}, expected an integer tensor")
+    at = wrap(dim, input.ndim)
+    if index.ndim != input.ndim:
+        raise ValueError(f"{name}: index has {index.ndim} dimensions, expected {input.ndim} as the input has")
+    if any(n > m for d, (n, m) in enumerate(zip(index.shape, input.shape)) if d != at):
+        raise ValueError(
+            f"{name}: index has shape {index.shape}, which does not fit input {input.shape} along dim {dim}"
+        )
+    if isinstance(index._array, np.ndarray) and index.numel():
+        low, high, n = int(index._array.min()), int(index._array.max()), input.shape[at] if input.ndim else 1
+        if low < 0 or high >= n:
+            raise IndexError(f"{name}: index {low if low < 0 else high} is out of range: expected 0 to {n - 1}")
+    return at
+
+
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """output[i][j] = input[index[i][j]][j] for dim 0, and so on. On the CPU an index out of range is an IndexError."""
+    if input.ndim == 0:
+        return gather(input.reshape(1), 0, index.reshape(1)).reshape(())
+    return Gather.apply(input, index, _check_index("gather", input, dim, index))  # type: ignore[no-any-return]
+
+
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+    """A copy of input with output[index[i][j]][j] = src[i][j] for dim 0, and so on; `src` may be a number."""
+    at = _check_index("scatter", input, dim, index)
+    if not isinstance(src, Tensor):
+        src = tensor(src, dtype=input.dtype, device=input.device)
+    return Scatter.apply(input, src, index, at)  # type: ignore[no-any-return]
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """As `scatter`, adding to what is there; repeated indices add up."""
+    return ScatterAdd.apply(input, src, index, _check_index("scatter_add", input, dim, index))  # type: ignore[no-any-return]
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The entries `index` (a vector) of a dimension."""
+    if index.ndim > 1:
+        raise ValueError(f"index has shape {index.shape}, expected a vector")
+    return getitem(input, (slice(None),) * wrap(dim, input.ndim) + (index.reshape(-1),))
+
+
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """A copy of input with source[i] added to entry index[i] of a dimension."""
+    at = wrap(dim, input.ndim)
+    shape = [1] * input.ndim
+    shape[at] = -1
+    return scatter_add(input, at, index.reshape(shape).expand(source.shape).contiguous(), source)
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where the mask is true, as a vector."""
+    if mask.dtype != dtypes.bool:
+        raise TypeError(f"mask has dtype {mask.dtype}, expected bool")
+    return getitem(input, mask.expand(input.shape).contiguous())
+
+
+def nonzero(input: Tensor) -> Tensor:
+    """The indices of the elements that are not 0, one a row: int64."""
+    found = xp(input._array).nonzero(input._array)
+    return Tensor._make(xp(input._array).stack(found, axis=1).astype(np.int64))
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
+    return gather(input, dim, indices)
+
+
+def embedding(weight: Tensor, indices: Tensor) -> Tensor:
+    """Rows of weight (entries, features) at integer indices of any shape. IndexError outside, on the CPU."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"indices has dtype {indices.dtype}, expected integers")
+    if isinstance(indices._array, np.ndarray) and indices.numel():
+        low, high = int(indices._array.min()), int(indices._array.max())
+        if low < 0 or high >= weight.shape[0]:
+            raise IndexError(f"index {low if low < 0 else high} is out of range: expected 0 to {weight.shape[0] - 1}")
+    return GetItem.apply(weight, indices._array)  # type: ignore[no-any-return]
+
+
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """(...) integers to (..., num_classes) int64 with a 1 at each; num_classes defaults to the largest plus one."""
+    if input.dtype.kind not in "iu":
+        raise TypeError(f"input has dtype {input.dtype}, expected integers")
+    classes = int(input.max().item()) + 1 if num_classes == -1 else num_classes
+    m = xp(input._array)
+    if input.numel() and not bool(((input >= 0) & (input < classes)).all().item()):
+        raise IndexError(f"a class is out of range: expected 0 to {classes - 1}")
+    return Tensor._make((input._array[..., None] == m.arange(classes)).astype(np.int64))
+
+
+def unique(input: Tensor, return_inverse: bool = False, return_counts: bool = False) -> Any:
+    """The distinct elements in ascending order; on request also each element's place among them, and the counts."""
+    found = xp(input._array).unique(input._array, return_inverse=return_inverse, return_counts=return_counts)
+    if not isinstance(found, tuple):
+        return Tensor._make(found)
+    parts = [Tensor._make(part) for part in found]
+    if return_inverse:
+        parts[1] = parts[1].reshape(input.shape)
+    return tuple(parts)
+
+
+def bincount(input: Tensor, minlength: int = 0) -> Tensor:
+    """How often each of 0, 1, ... occurs in a vector of integers: int64."""
+    return Tensor._make(xp(input._array).bincount(input._array, minlength=minlength).astype(np.int64))

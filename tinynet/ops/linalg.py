@@ -1,0 +1,228 @@
+"""Matrix products, through `tinynet_kernels.matmul`, and what is built of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tinynet_kernels as kernels
+
+from .. import dtypes
+from ..autograd import Op
+from ..tensor import Tensor
+from ._common import same_device, unbroadcast
+from .elementwise import cast, relu_mask
+from .reduction import sum
+from .shape import permute, reshape
+
+
+class MatMul(Op):
+    """Matrices or stacks of matrices, either of them transposed: closed under differentiation."""
+
+    saves = (0, 1)
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+        ctx.transposed, ctx.shapes = (transpose_a, transpose_b), (a.shape, b.shape)
+        return kernels.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        (ta, tb), (shape_a, shape_b) = ctx.transposed, ctx.shapes
+        ga = gb = None
+        if ctx.needs(0):
+            b = ctx.input(1)
+            ga = unbroadcast(MatMul.apply(b, gy, tb, True) if ta else MatMul.apply(gy, b, False, not tb), shape_a)
+        if ctx.needs(1):
+            a = ctx.input(0)
+            gb = unbroadcast(MatMul.apply(gy, a, True, ta) if tb else MatMul.apply(a, gy, not ta, False), shape_b)
+        return ga, gb, None, None
+
+
+class Linear(Op):
+    """activation(x @ w.T + bias) for x (N, in), w (out, in)."""
+
+    saves = (0, 1)
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, w: Any, bias: Any, activation: str | None) -> Any:
+        ctx.activation = activation
+        return kernels.matmul(x, w, bias, transpose_b=True, activation=activation)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        if ctx.activation == "relu":
+            gy = relu_mask(gy, ctx.output())
+        gx = MatMul.apply(gy, ctx.input(1), False, False) if ctx.needs(0) else None
+        gw = MatMul.apply(gy, ctx.input(0), True, False) if ctx.needs(1) else None
+        return gx, gw, channel_sum(gy) if ctx.needs(2) else None, None
+
+
+class ChannelSum(Op):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.shape = x.shape
+        return kernels.channel_sum(x)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return reshape(gy, (1, -1, *(1 for _ in ctx.shape[2:]))).expand(ctx.shape)
+
+
+def channel_sum(x: Tensor) -> Tensor:
+    """The sum of x (N, C, ...) over everything but the channels: (C,)."""
+    return ChannelSum.apply(x)  # type: ignore[no-any-return]
+
+
+def matmul(input: Any, other: Any) -> Tensor:
+    """The matrix product, with PyTorch's rules: vectors are rows or columns, leading dimensions broadcast."""
+    if not isinstance(input, Tensor) or not isinstance(other, Tensor):
+        raise TypeError(f"matmul() needs two tensors, got {type(input).__name__} and {type(other).__name__}")
+    same_device("matmul", input, other)
+    if input.ndim == 0 or other.ndim == 0:
+        raise ValueError(f"matmul() needs at least 1 dimension each, the shapes are {input.shape} and {other.shape}")
+    if input.dtype != other.dtype:
+        raise TypeError(f"matmul() needs one dtype, got {input.dtype} and {other.dtype}")
+    a = reshape(input, 1, -1) if input.ndim == 1 else input
+    b = reshape(other, -1, 1) if other.ndim == 1 else other
+    if a.shape[-1] != b.shape[-2]:
+        raise ValueError(f"shapes {input.shape} and {other.shape} do not multiply: {a.shape[-1]} is not {b.shape[-2]}")
+    if input.dtype.kind != "f":
+        return Tensor._make(input._array @ other._array)
+    rows = a.shape[:-1]
+    if a.ndim > 2 and b.ndim == 2:  # one product over all rows
+        a = reshape(a, int(np.prod(rows)), a.shape[-1])
+    y = _in_kernel_dtype(lambda a, b: MatMul.apply(a, b, False, False), a, b)
+    if len(rows) > 1 and b.ndim == 2:
+        y = reshape(y, *rows, b.shape[-1])
+    if input.ndim == 1:
+        y = y.squeeze(-2)
+    return y.squeeze(-1) if other.ndim == 1 else y
+
+
+def _in_kernel_dtype(function: Any, *tensors: Any) -> Tensor:
+    """The kernels compute in float32 and float64; half precision is converted for them, and back."""
+    first = tensors[0]
+    if first.dtype != dtypes.float16:
+        return function(*tensors)  # type: ignore[no-any-return]
+    single = [cast(t, dtypes.float32) if isinstance(t, Tensor) else t for t in tensors]
+    return cast(function(*single), dtypes.float16)
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices."""
+    if input.ndim != 2 or mat2.ndim != 2:
+        raise ValueError(f"mm() needs two matrices, the shapes are {input.shape} and {mat2.shape}")
+    return matmul(input, mat2)
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two stacks of matrices, (B, M, K) and (B, K, N)."""
+    if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
+        raise ValueError(f"bmm() needs (B, M, K) and (B, K, N), the shapes are {input.shape} and {mat2.shape}")
+    return matmul(input, mat2)
+
+
+def dot(input: Tensor, other: Tensor) -> Tensor:
+    """The sum of the products of two vectors."""
+    if input.ndim != 1 or input.shape != other.shape:
+        raise ValueError(f"dot() needs two vectors of one length, the shapes are {input.shape} and {other.shape}")
+    return sum(input * other)
+
+
+def outer(input: Tensor, other: Tensor) -> Tensor:
+    """All products of an element of one vector with an element of another."""
+    if input.ndim != 1 or other.ndim != 1:
+        raise ValueError(f"outer() needs two vectors, the shapes are {input.shape} and {other.shape}")
+    return reshape(input, -1, 1) * other
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, activation: str | None = None) -> Tensor:
+    """activation(input @ weight.T + bias) for input (..., in), weight (out, in), bias (out,); activation None or "relu".
+
+    One kernel, forward and for each gradient. Raises ValueError for shapes that do not fit, TypeError for dtypes.
+    """
+    same_device("linear", input, weight, bias)
+    if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
+        raise ValueError(
+            f"input has shape {input.shape}, expected (..., {weight.shape[-1]}) for a weight of shape {weight.shape}"
+        )
+    rows = input.shape[:-1]
+    flat = input if input.ndim == 2 else reshape(input, int(np.prod(rows)), input.shape[-1])
+    y = _in_kernel_dtype(lambda x, w, b: Linear.apply(x, w, b, activation), flat, weight, bias)
+    return y if input.ndim == 2 else reshape(y, *rows, weight.shape[0])
+
+
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Einstein summation, such as "bij,bjk->bik": a product of two operands at a time, as batched matrix products."""
+    given = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else list(operands)
+    left, arrow, result = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(given):
+        raise ValueError(f"equation {equation!r} names {len(terms)} operands, got {len(given)}")
+    if "." in equation:
+        terms, result = _name_ellipsis(terms, given, result, arrow)
+    for term, tensor in zip(terms, given):
+        if len(term) != tensor.ndim:
+            raise ValueError(f"equation {equation!r}: term {term!r} does not fit shape {tensor.shape}")
+    if not arrow:
+        letters = "".join(terms)
+        result += "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in result))
+    pending = [_traces(term, tensor) for term, tensor in zip(terms, given)]
+    while len(pending) > 1:
+        (ta, a), (tb, b), *rest = pending
+        needed = set(result).union(*(t for t, _ in rest))
+        pending = [_contract(ta, a, tb, b, needed), *rest]
+    term, y = pending[0]
+    gone = [i for i, c in enumerate(term) if c not in result]
+    y = sum(y, gone) if gone else y
+    term = "".join(c for c in term if c in result)
+    return permute(y, [term.index(c) for c in result]) if term != result else y
+
+
+def _name_ellipsis(terms: list[str], given: list[Tensor], result: str, arrow: str) -> tuple[list[str], str]:
+    letters = [chr(c) for c in range(ord("A"), ord("Z") + 1) if chr(c) not in "".join(terms) + result]
+    width = max(t.ndim - len(term) + 3 for term, t in zip(terms, given) if "..." in term)
+    names = "".join(letters[:width])
+    named = [term.replace("...", names[width - (t.ndim - len(term) + 3) :]) for term, t in zip(terms, given)]
+    return named, result.replace("...", names) if arrow else names
+
+
+def _traces(term: str, tensor: Tensor) -> tuple[str, Tensor]:
+    """A letter twice in one term stands for a diagonal."""
+    for letter in term:
+        while term.count(letter) > 1:
+            first, second = term.index(letter), term.rindex(letter)
+            tensor = tensor.diagonal(0, first, second)
+            term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
+    return term, tensor
+
+
+def _contract(ta: str, a: Tensor, tb: str, b: Tensor, needed: set[str]) -> tuple[str, Tensor]:
+    """Two operands as one batched matrix product: letters in both and needed are the batch, in both only are summed."""
+    for term, other, which in ((ta, tb, "a"), (tb, ta, "b")):
+        lone = [i for i, c in enumerate(term) if c not in other and c not in needed]
+        if lone:
+            kept = "".join(c for c in term if c in other or c in needed)
+            if which == "a":
+                a, ta = sum(a, lone), kept
+            else:
+                b, tb = sum(b, lone), kept
+    batch = [c for c in ta if c in tb and c in needed]
+    inner = [c for c in ta if c in tb and c not in needed]
+    rows, columns = [c for c in ta if c not in tb], [c for c in tb if c not in ta]
+    size = {**dict(zip(tb, b.shape)), **dict(zip(ta, a.shape))}
+    for c in ta:
+        if c in tb and a.shape[ta.index(c)] != b.shape[tb.index(c)]:
+            raise ValueError(f"index {c!r} has size {a.shape[ta.index(c)]} and {b.shape[tb.index(c)]}")
+
+    def volume(letters: list[str]) -> int:
+        return int(np.prod([size[c] for c in letters], dtype=np.int64))
+
+    a = reshape(permute(a, [ta.index(c) for c in batch + rows + inner]), volume(batch), volume(rows), volume(inner))
+    b = reshape(
+        permute(b, [tb.index(c) for c in batch + inner + columns]), volume(batch), volume(inner), volume(columns)
+    )
+    term = batch + rows + columns
+    return "".join(term), reshape(matmul(a, b), [size[c] for c in term])

@@ -1,0 +1,278 @@
+"""Convolution, pooling, cross-entropy and dropout: the kernels as differentiable operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tinynet_kernels as kernels
+
+from .. import dtypes, random
+from ..autograd import Node, Op, is_grad_enabled
+from ..device import xp
+from ..tensor import Tensor
+from ._common import same_device
+from .elementwise import cast, exp, relu_mask
+from .indexing import one_hot
+from .linalg import _in_kernel_dtype, channel_sum
+from .reduction import mean, sum
+
+
+class Conv2d(Op):
+    saves = (0, 1)
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, w: Any, bias: Any, activation: str | None, params: dict[str, Any]) -> Any:
+        ctx.activation, ctx.params, ctx.shapes = activation, params, (x.shape, w.shape)
+        return kernels.conv2d(x, w, bias, activation=activation, **params)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        if ctx.activation == "relu":
+            gy = relu_mask(gy, ctx.output())
+        x_shape, w_shape = ctx.shapes
+        gx = Conv2dInputGrad.apply(gy, ctx.input(1), x_shape, ctx.params) if ctx.needs(0) else None
+        gw = Conv2dWeightGrad.apply(ctx.input(0), gy, w_shape, ctx.params) if ctx.needs(1) else None
+        return gx, gw, channel_sum(gy) if ctx.needs(2) else None, None, None
+
+
+class Conv2dInputGrad(Op):
+    saves = (0, 1)
+
+    @staticmethod
+    def forward(ctx: Any, gy: Any, w: Any, x_shape: tuple[int, ...], params: dict[str, Any]) -> Any:
+        ctx.params, ctx.w_shape = params, w.shape
+        return kernels.conv2d_input_grad(gy, w, x_shape, **params)
+
+    @staticmethod
+    def backward(ctx: Any, ggx: Tensor) -> Any:
+        ggy = Conv2d.apply(ggx, ctx.input(1), None, None, ctx.params) if ctx.needs(0) else None
+        gw = Conv2dWeightGrad.apply(ggx, ctx.input(0), ctx.w_shape, ctx.params) if ctx.needs(1) else None
+        return ggy, gw, None, None
+
+
+class Conv2dWeightGrad(Op):
+    saves = (0, 1)
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, gy: Any, w_shape: tuple[int, ...], params: dict[str, Any]) -> Any:
+        ctx.params, ctx.x_shape = params, x.shape
+        return kernels.conv2d_weight_grad(x, gy, w_shape, **params)
+
+    @staticmethod
+    def backward(ctx: Any, ggw: Tensor) -> Any:
+        gx = Conv2dInputGrad.apply(ctx.input(1), ggw, ctx.x_shape, ctx.params) if ctx.needs(0) else None
+        ggy = Conv2d.apply(ctx.input(0), ggw, None, None, ctx.params) if ctx.needs(1) else None
+        return gx, ggy, None, None
+
+
+class MaxPool2d(Op):
+    @staticmethod
+    def forward(ctx: Any, x: Any, kernel_size: Any, params: dict[str, Any]) -> Any:
+        y, indices = kernels.max_pool2d(x, kernel_size, **params)
+        ctx.kernel_size, ctx.params, ctx.shape, ctx.indices = kernel_size, params, x.shape, indices
+        return y, indices
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor, _: Tensor) -> Any:
+        return MaxPool2dGrad.apply(gy, ctx.indices, ctx.shape, ctx.kernel_size, ctx.params), None, None
+
+
+class MaxPool2dGrad(Op):
+    @staticmethod
+    def forward(ctx: Any, gy: Any, indices: Any, shape: Any, kernel_size: Any, params: dict[str, Any]) -> Any:
+        ctx.indices, ctx.rest = indices, (indices, shape, kernel_size, params)
+        return kernels.max_pool2d_grad(gy, indices, shape, kernel_size, **params)
+
+    @staticmethod
+    def backward(ctx: Any, ggx: Tensor) -> Any:
+        return MaxPool2dGather.apply(ggx, *ctx.rest), None, None, None, None
+
+
+class MaxPool2dGather(Op):
+    @staticmethod
+    def forward(ctx: Any, x: Any, indices: Any, *rest: Any) -> Any:
+        ctx.rest = (indices, *rest)
+        return kernels.max_pool2d_gather(x, indices)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return MaxPool2dGrad.apply(gy, *ctx.rest), None, None, None, None
+
+
+class SoftmaxCrossEntropy(Op):
+    """Per-row losses; the gradient is one kernel, or tensor operations when it must itself be differentiated."""
+
+    saves = (0,)
+
+    @staticmethod
+    def forward(ctx: Any, logits: Any, labels: Any, params: dict[str, Any]) -> Any:
+        loss, lse = kernels.softmax_cross_entropy(logits, labels, **params)
+        ctx.labels, ctx.lse, ctx.params = labels, lse, params
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        logits = ctx.input(0)
+        if not is_grad_enabled():
+            grad = kernels.softmax_cross_entropy_grad(logits._array, ctx.labels, ctx.lse, gy._array, **ctx.params)
+            return Tensor._make(grad), None, None
+        from .reduction import logsumexp
+
+        ignored = Tensor._make(ctx.labels == ctx.params["ignore_index"])
+        labels = Tensor._make(ctx.labels).masked_fill(ignored, 0)
+        smoothing = ctx.params["label_smoothing"]
+        target = one_hot(labels, logits.shape[1]).to(dtype=logits.dtype) * (1 - smoothing) + smoothing / logits.shape[1]
+        probability = exp(logits - logsumexp(logits, 1, True))
+        return (probability - target) * gy.masked_fill(ignored, 0.0).unsqueeze(1), None, None
+
+
+class Dropout(Op):
+    """The mask is a function of seed and offset, so backward draws it again instead of keeping it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, p: float, seed: int, offset: int) -> Any:
+        ctx.rest = (p, seed, offset)
+        return kernels.dropout(x, p=p, seed=seed, offset=offset)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return Dropout.apply(gy, *ctx.rest), None, None, None
+
+
+class BatchNorm(Op):
+    """(x - mean) * rsqrt(variance + eps) over the batch; mean and variance are returned beside it, without gradient."""
+
+    saves = (0,)
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, eps: float) -> Any:
+        mean, variance = kernels.batch_norm_stats(x)
+        shape = (1, -1, *(1,) * (x.ndim - 2))
+        ctx.mean = mean.reshape(shape)
+        ctx.scale = (1 / xp(x).sqrt(variance + x.dtype.type(eps))).reshape(shape)
+        ctx.eps = eps
+        return (x - ctx.mean) * ctx.scale, mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor, _mean: Tensor, _variance: Tensor) -> Any:
+        x = ctx.input(0)
+        axes = (0, *range(2, x.ndim))
+        if is_grad_enabled():  # mean and scale as functions of x, so that this can be differentiated again
+            centred = x - mean(x, axes, True)
+            scale = (mean(centred * centred, axes, True) + ctx.eps) ** -0.5
+        else:
+            centred, scale = x - Tensor._make(ctx.mean), Tensor._make(ctx.scale)
+        normalised = centred * scale
+        projected = normalised * mean(gy * normalised, axes, True)
+        return scale * (gy - mean(gy, axes, True) - projected), None
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    *,
+    activation: str | None = None,
+) -> Tensor:
+    """Convolution of input (N, C, H, W) or (C, H, W) with weight (O, C // groups, KH, KW), then `activation` (None, "relu").
+
+    `padding` is an int, a pair, "valid" (0) or "same" (the output is as large as the input; stride 1 only). Raises
+    ValueError for shapes and parameters that do not fit, TypeError for dtypes and devices.
+    """
+    same_device("conv2d", input, weight, bias)
+    if isinstance(padding, str):
+        input, padding = _named_padding(input, weight, padding, stride, dilation)
+    if input.ndim == 3:
+        lone = conv2d(input.unsqueeze(0), weight, bias, stride, padding, dilation, groups, activation=activation)
+        return lone.squeeze(0)
+    params = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return _in_kernel_dtype(lambda x, w, b: Conv2d.apply(x, w, b, activation, params), input, weight, bias)
+
+
+def _named_padding(input: Tensor, weight: Tensor, padding: str, stride: Any, dilation: Any) -> tuple[Tensor, Any]:
+    if padding == "valid":
+        return input, 0
+    if padding != "same":
+        raise ValueError(f"padding is {padding!r}, expected a number, a pair, 'valid' or 'same'")
+    if stride not in (1, (1, 1), [1, 1]):
+        raise ValueError(f"padding 'same' needs a stride of 1, got {stride}")
+    dilations = dilation if isinstance(dilation, (tuple, list)) else (dilation, dilation)
+    total = [d * (k - 1) for d, k in zip(dilations, weight.shape[2:])]
+    if any(t % 2 for t in total):
+        from .shape import pad
+
+        input = pad(input, (0, total[1] % 2, 0, total[0] % 2))
+    return input, tuple(t // 2 for t in total)
+
+
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """Transposed convolution of input (N, C, H, W) with weight (C, O // groups, KH, KW): the input gradient of `conv2d`."""
+    same_device("conv_transpose2d", input, weight, bias)
+    two = [v if isinstance(v, (tuple, list)) else (v, v) for v in (stride, padding, output_padding, dilation)]
+    sizes = [
+        (n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, k, s, p, o, d in zip(input.shape[2:], weight.shape[2:], *two)
+    ]
+    shape = (input.shape[0], weight.shape[1] * groups, *sizes)
+    params = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    y = _in_kernel_dtype(lambda x, w: Conv2dInputGrad.apply(x, w, shape, params), input, weight)
+    return y if bias is None else y + bias.reshape(-1, 1, 1)
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest element of each window of input (N, C, H, W) or (C, H, W); `stride` defaults to `kernel_size`.
+
+    With `return_indices`, also the int64 places row * W + column. Errors as `conv2d`.
+    """
+    if input.ndim == 3:
+        lone = max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+        return tuple(t.squeeze(0) for t in lone) if return_indices else lone.squeeze(0)
+    params = {"stride": stride or None, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
+    half = input.dtype == dtypes.float16
+    y, indices = MaxPool2d.apply(cast(input, dtypes.float32) if half else input, kernel_size, params)
+    y = cast(y, dtypes.float16) if half else y
+    return (y, cast(indices, dtypes.int64)) if return_indices else y
+
+
+def softmax_cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int, label_smoothing: float) -> Tensor:
+    """Per-row losses (N,) of logits (N, C) and integer labels (N,)."""
+    same_device("cross_entropy", logits, labels)
+    params = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
+    return _in_kernel_dtype(lambda x, y: SoftmaxCrossEntropy.apply(x, y, params), logits, labels)
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: random.Generator | None = None) -> Tensor:
+    """Each element set to 0 with probability p and the others divided by 1 - p; the identity unless training."""
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"p is {p}, expected a probability between 0 and 1")
+    if not training or p == 0.0:
+        return input
+    source = random.default_generator if generator is None else generator
+    seed, offset = source.advance(input.numel())
+    return _in_kernel_dtype(lambda x: Dropout.apply(x, p, seed, offset), input)
+
+
+def batch_norm(input: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """input (N, C, ...) normalised over its batch, the mean and the biased variance (C,)."""
+    return BatchNorm.apply(input, eps)  # type: ignore[no-any-return]

@@ -1,0 +1,317 @@
+"""Operations that combine elements along dimensions."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd import Node, Op
+from ..device import xp
+from ..tensor import Tensor
+from ._common import as_float, wrap, wrap_all
+from .elementwise import abs, cast, exp, log, sqrt, where, zero
+from .indexing import gather
+from .shape import expand, reshape
+
+
+class ValuesIndices(NamedTuple):
+    """What max, min, sort and topk return along a dimension."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _kept(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(1 if i in dims else n for i, n in enumerate(shape))
+
+
+class Sum(Op):
+    @staticmethod
+    def forward(ctx: Any, a: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
+        ctx.shape, ctx.kept = a.shape, _kept(a.shape, dims)
+        return a.sum(axis=dims, keepdims=keepdim)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return expand(reshape(gy, ctx.kept), ctx.shape), None, None
+
+
+class Prod(Op):
+    saves = (0,)
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, dim: int, keepdim: bool) -> Any:
+        ctx.dim, ctx.keepdim = dim, keepdim
+        return a.prod(axis=dim, keepdims=keepdim)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        """The product of all others is that of those before times that of those after: right where elements are 0."""
+        x, dim = ctx.input(0), ctx.dim
+        n = x.shape[dim]
+        parts = []
+        for i in range(n):
+            before, after = x.narrow(dim, 0, i), x.narrow(dim, i + 1, n - i - 1)
+            parts.append(prod(before, dim, True) * prod(after, dim, True))
+        from .shape import cat
+
+        others = cat(parts, dim)
+        return (gy if ctx.keepdim else gy.unsqueeze(dim)) * others, None, None
+
+
+class Extreme(Op):
+    """max or min over dimensions; equal elements share the gradient, as PyTorch's amax and amin."""
+
+    saves = (0,)
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, name: str, dims: tuple[int, ...], keepdim: bool) -> Any:
+        ctx.kept = _kept(a.shape, dims)
+        ctx.dims = dims
+        return getattr(a, name)(axis=dims, keepdims=keepdim)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        chosen = cast(ctx.input(0) == reshape(ctx.output().detach(), ctx.kept), gy.dtype)
+        return reshape(gy, ctx.kept) * (chosen / sum(chosen, ctx.dims, True)), None, None, None
+
+
+class CumSum(Op):
+    @staticmethod
+    def forward(ctx: Any, a: Any, dim: int) -> Any:
+        ctx.dim = dim
+        return xp(a).cumsum(a, axis=dim)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return gy.flip(ctx.dim).cumsum(ctx.dim).flip(ctx.dim), None
+
+
+def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The sum over all or some dimensions; booleans and short integers are summed as int64."""
+    if dtype is not None:
+        input = cast(input, dtypes.as_dtype(dtype))
+    elif input._array.dtype.kind in "biu":
+        input = cast(input, dtypes.int64)
+    return Sum.apply(input, wrap_all(dim, input.ndim), keepdim)  # type: ignore[no-any-return]
+
+
+def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    if dtype is not None:
+        input = cast(input, dtypes.as_dtype(dtype))
+    if input._array.dtype.kind != "f":
+        raise TypeError(f"mean() needs a floating-point tensor, not {input.dtype}")
+    dims = wrap_all(dim, input.ndim)
+    count = int(np.prod([input._array.shape[d] for d in dims], dtype=np.int64))
+    if count == 0:
+        with np.errstate(invalid="ignore"):
+            return sum(input, dims, keepdim) * float("nan")
+    return sum(input, dims, keepdim) * (1.0 / count) if count & (count - 1) == 0 else sum(input, dims, keepdim) / count
+
+
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    if input._array.dtype.kind in "biu":
+        input = cast(input, dtypes.int64)
+    if dim is None:
+        return prod(reshape(input, -1), 0)
+    return Prod.apply(input, wrap(dim, input.ndim), keepdim)  # type: ignore[no-any-return]
+
+
+def var(input: Tensor, dim: Any = None, keepdim: bool = False, *, correction: int = 1) -> Tensor:
+    """The variance: the sum of squared deviations over the count less `correction`."""
+    dims = wrap_all(dim, input.ndim)
+    count = int(np.prod([input._array.shape[d] for d in dims], dtype=np.int64))
+    deviation = input - mean(input, dims, True)
+    total = sum(deviation * deviation, dims, keepdim)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return total / max_int(count - correction, 0)
+
+
+def max_int(a: int, b: int) -> int:
+    return a if a > b else b
+
+
+def std(input: Tensor, dim: Any = None, keepdim: bool = False, *, correction: int = 1) -> Tensor:
+    return sqrt(var(input, dim, keepdim, correction=correction))
+
+
+def norm(input: Tensor, p: float | str = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The p-norm of the elements along `dim`; p may be infinite or "fro" (2)."""
+    dims = wrap_all(dim, input.ndim)
+    p = 2.0 if p == "fro" else float(p)
+    if p == float("inf"):
+        return amax(abs(input), dims, keepdim)
+    if p == float("-inf"):
+        return amin(abs(input), dims, keepdim)
+    if p == 0:
+        return sum(cast(input != 0, input.dtype), dims, keepdim)
+    if p == 1:
+        return sum(abs(input), dims, keepdim)
+    if p == 2:
+        squares = sum(input * input, dims, keepdim)
+        safe = where(squares == 0, zero(squares) + 1, squares)  # the gradient at 0 is 0, not 0 / 0
+        return where(squares == 0, squares, sqrt(safe))  # type: ignore[no-any-return]
+    return sum(abs(input) ** p, dims, keepdim) ** (1 / p)
+
+
+def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    return _extreme("max", input, dim, keepdim)
+
+
+def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    return _extreme("min", input, dim, keepdim)
+
+
+def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
+    dims = wrap_all(dim, input.ndim)
+    if input._array.size == 0 and builtins.any(input._array.shape[d] == 0 for d in dims):
+        raise IndexError(f"{name} over no elements: the shape is {input.shape}")
+    return Extreme.apply(input, name, dims, keepdim)  # type: ignore[no-any-return]
+
+
+def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest element; along `dim`, (values, indices); with a second tensor, `maximum`."""
+    return _max_or_min("max", input, dim, keepdim)
+
+
+def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest element; along `dim`, (values, indices); with a second tensor, `minimum`."""
+    return _max_or_min("min", input, dim, keepdim)
+
+
+def _max_or_min(name: str, input: Tensor, dim: Any, keepdim: bool) -> Any:
+    if isinstance(dim, Tensor):
+        from . import elementwise
+
+        return getattr(elementwise, f"{name}imum")(input, dim)
+    if dim is None:
+        return _extreme(name, input, None, False)
+    indices = _arg(f"arg{name}", input, dim, True)
+    values = gather(input, dim, indices)
+    if not keepdim:
+        values, indices = values.squeeze(dim), indices.squeeze(dim)
+    return ValuesIndices(values, indices)
+
+
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The index of the largest element, the first of equal ones: int64."""
+    return _arg("argmax", input, dim, keepdim)
+
+
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The index of the smallest element, the first of equal ones: int64."""
+    return _arg("argmin", input, dim, keepdim)
+
+
+def _arg(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    axis = None if dim is None else wrap(dim, input.ndim)
+    array = input._array
+    if array.size == 0 and (axis is None or array.shape[axis] == 0):
+        raise IndexError(f"{name} over no elements: the shape is {input.shape}")
+    if array.ndim == 0:
+        array, axis, keepdim = array.reshape(1), None, False
+    result = getattr(xp(array), name)(array, axis=axis)
+    if keepdim and axis is not None:
+        result = xp(array).expand_dims(result, axis)
+    return Tensor._make(xp(array).asarray(result).astype(np.int64))
+
+
+def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    return Tensor._make(xp(input._array).asarray(input._array.all(axis=wrap_all(dim, input.ndim), keepdims=keepdim)))
+
+
+def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    return Tensor._make(xp(input._array).asarray(input._array.any(axis=wrap_all(dim, input.ndim), keepdims=keepdim)))
+
+
+def cumsum(input: Tensor, dim: int) -> Tensor:
+    if input._array.dtype.kind in "biu":
+        input = cast(input, dtypes.int64)
+    return CumSum.apply(input, wrap(dim, input.ndim))  # type: ignore[no-any-return]
+
+
+def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    """log(sum(exp(input))) without overflow."""
+    dims = wrap_all(dim, input.ndim)
+    top = amax(input.detach(), dims, True)
+    top = where(top.isfinite(), top, zero(top))
+    result = log(sum(exp(as_float(input) - top), dims, True)) + top
+    return result if keepdim else result.squeeze(dims)
+
+
+def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """exp(input) / sum(exp(input)) along `dim`."""
+    input = as_float(input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
+    return Softmax.apply(input, wrap(dim, input.ndim))  # type: ignore[no-any-return]
+
+
+def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """The logarithm of softmax, computed without it."""
+    input = as_float(input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
+    return LogSoftmax.apply(input, wrap(dim, input.ndim))  # type: ignore[no-any-return]
+
+
+class Softmax(Op):
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, dim: int) -> Any:
+        ctx.dim = dim
+        if a.size == 0:
+            return a.copy()
+        e = xp(a).exp(a - a.max(axis=dim, keepdims=True))
+        return e / e.sum(axis=dim, keepdims=True)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        y = ctx.output()
+        weighted = gy * y
+        return weighted - y * sum(weighted, ctx.dim, True), None
+
+
+class LogSoftmax(Op):
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, dim: int) -> Any:
+        ctx.dim = dim
+        if a.size == 0:
+            return a.copy()
+        m = xp(a)
+        shifted = a - a.max(axis=dim, keepdims=True)
+        return shifted - m.log(m.exp(shifted).sum(axis=dim, keepdims=True))
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return gy - exp(ctx.output()) * sum(gy, ctx.dim, True), None
+
+
+def argsort(input: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
+    """The indices that sort along `dim`, equal elements in their order: int64."""
+    array, m = input._array, xp(input._array)
+    if array.ndim == 0:
+        return Tensor._make(m.zeros((), np.int64))
+    axis = wrap(dim, input.ndim)
+    if not descending:
+        order = m.argsort(array, axis=axis, kind="stable")
+    else:  # sorting backwards from the end keeps equal elements in their order
+        order = m.flip(array.shape[axis] - 1 - m.argsort(m.flip(array, axis), axis=axis, kind="stable"), axis)
+    return Tensor._make(order.astype(np.int64))
+
+
+def sort(input: Tensor, dim: int = -1, descending: bool = False) -> ValuesIndices:
+    indices = argsort(input, dim, descending)
+    return ValuesIndices(gather(input, dim, indices), indices)
+
+
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True) -> ValuesIndices:
+    """The k largest (or smallest) elements along `dim`, in order, and their indices. ValueError if there are fewer."""
+    axis = wrap(dim, input.ndim)
+    if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
+        raise ValueError(f"k is {k}, expected 0 to {input.shape[axis]}: dimension {dim} of {input.shape}")
+    indices = argsort(input, dim, largest).narrow(axis, 0, k)
+    return ValuesIndices(gather(input, dim, indices), indices)

@@ -1,0 +1,406 @@
+"""Operations that rearrange elements. Those that can, return views of the same memory."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Node, Op
+from ..device import xp
+from ..tensor import Tensor
+from ._common import same_device, sizes, unbroadcast, wrap
+
+
+class Reshape(Op):
+    is_view = True
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, shape: tuple[int, ...]) -> Any:
+        ctx.shape = a.shape
+        return a.reshape(shape)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return reshape(gy, ctx.shape), None
+
+
+class Permute(Op):
+    is_view = True
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, dims: tuple[int, ...]) -> Any:
+        ctx.inverse = tuple(int(i) for i in np.argsort(dims))
+        return a.transpose(dims)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return permute(gy, ctx.inverse), None
+
+
+class Expand(Op):
+    is_view = True
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, shape: tuple[int, ...]) -> Any:
+        ctx.shape = a.shape
+        return xp(a).broadcast_to(a, shape)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return unbroadcast(gy, ctx.shape), None
+
+
+class Flip(Op):
+    @staticmethod
+    def forward(ctx: Any, a: Any, dims: tuple[int, ...]) -> Any:
+        ctx.dims = dims
+        return xp(a).flip(a, dims).copy()
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return flip(gy, ctx.dims), None
+
+
+class Roll(Op):
+    @staticmethod
+    def forward(ctx: Any, a: Any, shifts: Any, dims: Any) -> Any:
+        ctx.shifts, ctx.dims = shifts, dims
+        return xp(a).roll(a, shifts, dims)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        back = tuple(-s for s in ctx.shifts) if isinstance(ctx.shifts, tuple) else -ctx.shifts
+        return roll(gy, back, ctx.dims), None, None
+
+
+class Cat(Op):
+    @staticmethod
+    def forward(ctx: Any, dim: int, *arrays: Any) -> Any:
+        ctx.dim, ctx.lengths = dim, [a.shape[dim] for a in arrays]
+        return xp(arrays[0]).concatenate(arrays, axis=dim)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        starts = np.cumsum([0, *ctx.lengths])
+        return (
+            None,
+            *(
+                narrow(gy, ctx.dim, int(start), length) if ctx.needs(i + 1) else None
+                for i, (start, length) in enumerate(zip(starts, ctx.lengths))
+            ),
+        )
+
+
+class Triangle(Op):
+    @staticmethod
+    def forward(ctx: Any, a: Any, name: str, diagonal: int) -> Any:
+        ctx.name, ctx.diagonal = name, diagonal
+        return getattr(xp(a), name)(a, diagonal)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return Triangle.apply(gy, ctx.name, ctx.diagonal), None, None
+
+
+class Pad(Op):
+    """Constant padding; width[i] = (before, after) of dimension i, negative to cut."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, widths: tuple[tuple[int, int], ...], value: float) -> Any:
+        ctx.widths = widths
+        inner = a[tuple(slice(-builtins.min(b, 0), n + builtins.min(e, 0)) for n, (b, e) in zip(a.shape, widths))]
+        grow = [(builtins.max(b, 0), builtins.max(e, 0)) for b, e in widths]
+        return xp(a).pad(inner, grow, constant_values=value)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return Pad.apply(gy, tuple((-b, -e) for b, e in ctx.widths), 0.0), None, None
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape; one size may be -1. A view where memory allows. ValueError if it does not fit."""
+    wanted = sizes(shape)
+    try:
+        return Reshape.apply(input, wanted)  # type: ignore[no-any-return]
+    except ValueError:
+        raise ValueError(f"shape {wanted} does not fit {input.numel()} elements of shape {input.shape}") from None
+
+
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """`reshape` that never copies: ValueError where a copy would be needed."""
+    from ..dtypes import DType
+
+    if len(shape) == 1 and isinstance(shape[0], (np.dtype, DType)):
+        return Tensor._make(input._array.view(shape[0]))
+    result = reshape(input, *shape)
+    if result.numel() and not xp(input._array).may_share_memory(result._array, input._array):
+        raise ValueError(
+            f"shape {input.shape} with strides {input.stride()} has no view of shape {result.shape}; use reshape()"
+        )
+    return result
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions start_dim to end_dim, both included, as one."""
+    if input.ndim == 0:
+        return reshape(input, 1)
+    start, end = wrap(start_dim, input.ndim, "start_dim"), wrap(end_dim, input.ndim, "end_dim")
+    if start > end:
+        raise ValueError(f"start_dim is {start_dim}, which comes after end_dim {end_dim}")
+    shape = input.shape
+    return reshape(input, (*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :]))
+
+
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    at = wrap(dim, input.ndim)
+    return reshape(input, (*input.shape[:at], *sizes, *input.shape[at + 1 :]))
+
+
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Without the dimensions of size 1: all of them, or those named."""
+    dims = (
+        range(input.ndim)
+        if dim is None
+        else [wrap(d, input.ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
+    )
+    return reshape(input, tuple(n for i, n in enumerate(input.shape) if not (i in dims and n == 1)))
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    at = wrap(dim, input.ndim + 1)
+    return reshape(input, (*input.shape[:at], 1, *input.shape[at:]))
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in another order: a view."""
+    order = tuple(wrap(d, input.ndim) for d in sizes(dims))
+    if sorted(order) != list(range(input.ndim)):
+        raise ValueError(f"dims is {order}, expected each of 0 to {input.ndim - 1} once")
+    return Permute.apply(input, order)  # type: ignore[no-any-return]
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    if input.ndim == 0:
+        return input
+    order = list(range(input.ndim))
+    a, b = wrap(dim0, input.ndim, "dim0"), wrap(dim1, input.ndim, "dim1")
+    order[a], order[b] = order[b], order[a]
+    return Permute.apply(input, tuple(order))  # type: ignore[no-any-return]
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; vectors and scalars stay as they are."""
+    if input.ndim > 2:
+        raise ValueError(f"t() needs at most 2 dimensions, the shape is {input.shape}")
+    return transpose(input, 0, 1) if input.ndim == 2 else input
+
+
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    sources = [wrap(d, input.ndim) for d in (source if isinstance(source, (tuple, list)) else (source,))]
+    targets = [wrap(d, input.ndim) for d in (destination if isinstance(destination, (tuple, list)) else (destination,))]
+    order = [d for d in range(input.ndim) if d not in sources]
+    for target, origin in sorted(zip(targets, sources)):
+        order.insert(target, origin)
+    return permute(input, order)
+
+
+def expand(input: Tensor, *shape: Any) -> Tensor:
+    """Repeated to a larger shape without copying: a read-only view. -1 keeps a size."""
+    wanted = sizes(shape)
+    lead = len(wanted) - input.ndim
+    if lead < 0:
+        raise ValueError(f"shape {wanted} has fewer dimensions than {input.shape}")
+    full = tuple(input.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(wanted))
+    if full == input.shape:
+        return input
+    try:
+        return Expand.apply(input, full)  # type: ignore[no-any-return]
+    except ValueError:
+        raise ValueError(f"shape {input.shape} does not expand to {full}") from None
+
+
+def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
+    return expand(input, shape)
+
+
+def repeat(input: Tensor, *sizes_: Any) -> Tensor:
+    """Copied `sizes` times along each dimension."""
+    counts = sizes(sizes_)
+    lead = len(counts) - input.ndim
+    if lead < 0:
+        raise ValueError(f"sizes {counts} has fewer numbers than the shape {input.shape}")
+    shape = (1,) * lead + input.shape
+    interleaved = [n for pair in zip(counts, shape) for n in pair]
+    spread = reshape(input, [n for size in shape for n in (1, size)])
+    return reshape(expand(spread, interleaved), tuple(c * n for c, n in zip(counts, shape)))
+
+
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """As `repeat`, with missing leading counts taken as 1."""
+    counts = sizes(dims)
+    return repeat(input, (1,) * builtins.max(0, input.ndim - len(counts)) + counts)
+
+
+def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
+    """Each element `repeats` times in a row."""
+    if dim is None:
+        input, dim = reshape(input, -1), 0
+    at = wrap(dim, input.ndim)
+    shape = (*input.shape[: at + 1], repeats, *input.shape[at + 1 :])
+    return flatten(expand(unsqueeze(input, at + 1), shape), at, at + 1)
+
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    return Flip.apply(input, tuple(wrap(d, input.ndim) for d in sizes(dims)))  # type: ignore[no-any-return]
+
+
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Elements moved by `shifts` places, those that fall off coming in at the other end."""
+    axes = tuple(wrap(d, input.ndim) for d in dims) if isinstance(dims, (tuple, list)) else dims
+    return Roll.apply(input, tuple(shifts) if isinstance(shifts, (tuple, list)) else shifts, axes)  # type: ignore[no-any-return]
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The tensors one after the other along an existing dimension."""
+    given = list(tensors)
+    if not given:
+        raise ValueError("cat() needs at least one tensor")
+    same_device("cat", *given)
+    kept = [t for t in given if t.shape != (0,)] or given[:1]  # PyTorch lets empty vectors join anything
+    at = wrap(dim, kept[0].ndim)
+    shapes = {(*t.shape[:at], *t.shape[at + 1 :]) for t in kept}
+    if len(shapes) > 1 or kept[0].ndim == 0:
+        raise ValueError(f"shapes {[t.shape for t in kept]} do not fit together along dimension {dim}")
+    return Cat.apply(at, *kept)  # type: ignore[no-any-return]
+
+
+concat = cat
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The tensors, all of one shape, along a new dimension."""
+    given = list(tensors)
+    if not given or len({t.shape for t in given}) > 1:
+        raise ValueError(f"stack() needs tensors of one shape, got {[t.shape for t in given]}")
+    return cat([unsqueeze(t, dim) for t in given], wrap(dim, given[0].ndim + 1))
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    return cat(tensors, 0 if tensors[0].ndim <= 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    return cat([t if t.ndim > 1 else reshape(t, 1, -1) for t in tensors], 0)
+
+
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    at = wrap(dim, input.ndim)
+    if not 0 <= start <= start + length <= input.shape[at]:
+        raise ValueError(f"start {start} and length {length} do not fit dimension {dim} of {input.shape}")
+    return input[(slice(None),) * at + (slice(start, start + length),)]
+
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    return input[(slice(None),) * wrap(dim, input.ndim) + (index,)]
+
+
+def split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of `split_size` elements along `dim`, the last one shorter; or of the sizes in a list."""
+    total = input.shape[wrap(dim, input.ndim)]
+    if isinstance(split_size, (list, tuple)):
+        lengths = list(split_size)
+        if builtins.sum(lengths) != total:
+            raise ValueError(f"split_size is {lengths}, expected numbers that add up to {total}")
+    elif split_size < 1:
+        raise ValueError(f"split_size is {split_size}, expected at least 1")
+    else:
+        lengths = [builtins.min(split_size, total - s) for s in range(0, total, split_size)] or [0]
+    starts = np.cumsum([0, *lengths])
+    return tuple(narrow(input, dim, int(s), n) for s, n in zip(starts, lengths))
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    if chunks < 1:
+        raise ValueError(f"chunks is {chunks}, expected at least 1")
+    total = input.shape[wrap(dim, input.ndim)]
+    return split(input, builtins.max(1, -(-total // chunks)), dim)
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    return tuple(select(input, dim, i) for i in range(input.shape[wrap(dim, input.ndim)]))
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    return Triangle.apply(input, "tril", diagonal)  # type: ignore[no-any-return]
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    return Triangle.apply(input, "triu", diagonal)  # type: ignore[no-any-return]
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonal of dimensions dim1 and dim2, as the last dimension."""
+    moved = movedim(input, (dim1, dim2), (-2, -1))
+    rows, columns = moved.shape[-2:]
+    first, second = builtins.max(0, -offset), builtins.max(0, offset)
+    index = np.arange(builtins.max(0, builtins.min(rows - first, columns - second)))
+    return moved[
+        (
+            ...,
+            Tensor._make(xp(input._array).asarray(index + first)),
+            Tensor._make(xp(input._array).asarray(index + second)),
+        )
+    ]
+
+
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix, or the matrix with this vector on its diagonal."""
+    if input.ndim == 2:
+        return globals()["diagonal"](input, diagonal)  # type: ignore[no-any-return]
+    n = input.shape[0] + builtins.abs(diagonal)
+    index = np.arange(input.shape[0])
+    flat = (index + builtins.max(0, -diagonal)) * n + index + builtins.max(0, diagonal)
+    from .indexing import index_add
+
+    zeros = Tensor._make(xp(input._array).zeros(n * n, input.dtype))
+    return reshape(index_add(zeros, 0, Tensor._make(xp(input._array).asarray(flat)), input), n, n)
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """Padding given for the last dimension first: (left, right, top, bottom, ...); modes constant, reflect, replicate, circular."""
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise ValueError(f"pad is {tuple(pad)}, expected pairs for at most {input.ndim} dimensions")
+    widths = [(0, 0)] * input.ndim
+    for i in range(len(pad) // 2):
+        widths[-1 - i] = (int(pad[2 * i]), int(pad[2 * i + 1]))
+    if mode == "constant":
+        return Pad.apply(input, tuple(widths), 0.0 if value is None else value)  # type: ignore[no-any-return]
+    names = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    if mode not in names:
+        raise ValueError(f"mode is {mode!r}, expected 'constant', 'reflect', 'replicate' or 'circular'")
+    for dim, (before, after) in enumerate(widths):
+        if before or after:
+            index = np.pad(np.arange(input.shape[dim]), (before, after), mode=names[mode])
+            from .indexing import index_select
+
+            input = index_select(input, dim, Tensor._make(xp(input._array).asarray(index)))
+    return input
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Coordinates of a grid over vectors, the first varying along the first dimension ("ij") or the second ("xy")."""
+    given = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else list(tensors)
+    if indexing not in ("ij", "xy"):
+        raise ValueError(f"indexing is {indexing!r}, expected 'ij' or 'xy'")
+    swap = indexing == "xy" and len(given) > 1
+    if swap:
+        given[0], given[1] = given[1], given[0]
+    shape = tuple(t.numel() for t in given)
+    grids = [expand(reshape(t, [-1 if i == j else 1 for j in range(len(given))]), shape) for i, t in enumerate(given)]
+    if swap:
+        grids = [transpose(g, 0, 1) for g in grids]
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)

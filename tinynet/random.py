@@ -1,0 +1,177 @@
+"""Random numbers: the same ones on every device, from a seed and a count of what has been drawn.
+
+A generator's whole state is (seed, offset). Every draw is a pure function of the two and moves the offset on, so saving
+two numbers resumes the sequence exactly. The numbers are Philox's (see `tinynet_kernels.random`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tinynet_kernels as kernels
+from tinynet_kernels.random import blocks
+
+from . import dtypes, ops
+from .device import device as Device
+from .tensor import Tensor, tensor
+
+
+class Generator:
+    """A sequence of random numbers. `Generator().manual_seed(7)` is where it starts over."""
+
+    def __init__(self, device: Any = "cpu") -> None:
+        self.device = Device(device)
+        self.seed, self.offset = 0, 0
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Starts the sequence that belongs to `seed`, any integer (taken modulo 2**64)."""
+        if not isinstance(seed, (int, np.integer)):
+            raise TypeError(f"seed is {seed!r}, expected an int")
+        self.seed, self.offset = int(seed) % (1 << 64), 0
+        return self
+
+    def initial_seed(self) -> int:
+        return self.seed
+
+    def get_state(self) -> Tensor:
+        """The state as a tensor of two uint64 bit patterns in int64."""
+        return Tensor._make(np.array([self.seed, self.offset], np.uint64).view(np.int64))
+
+    def set_state(self, state: Tensor) -> None:
+        """Takes up a state that `get_state` gave."""
+        array = np.asarray(state)
+        if array.shape != (2,) or array.dtype != np.int64:
+            raise ValueError(f"state has shape {array.shape} and dtype {array.dtype}, expected (2,) and int64")
+        self.seed, self.offset = (int(v) for v in array.view(np.uint64))
+
+    def advance(self, count: int) -> tuple[int, int]:
+        """Reserves `count` numbers: (seed, offset) to draw them with."""
+        offset = self.offset
+        self.offset += blocks(count)
+        return self.seed, offset
+
+    def numpy(self) -> np.random.Generator:
+        """A NumPy generator for what needs one, such as permutations; each call gives a different one."""
+        seed, offset = self.advance(1)
+        return np.random.Generator(np.random.Philox(key=[seed, 1], counter=[offset, 0, 0, 0]))
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Makes everything random from here on repeatable: initialisation, dropout, shuffling."""
+    return default_generator.manual_seed(seed)
+
+
+def initial_seed() -> int:
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    return default_generator.get_state()
+
+
+def set_rng_state(state: Tensor) -> None:
+    default_generator.set_state(state)
+
+
+def _draw(kind: str, shape: tuple[int, ...], dtype: Any, device: Any, generator: Generator | None) -> Tensor:
+    """Uniform or normal numbers; half precision is drawn in single."""
+    wanted = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    if wanted.kind != "f":
+        raise TypeError(f"dtype is {wanted}, expected a floating-point dtype")
+    drawn = dtypes.float32 if wanted == dtypes.float16 else wanted
+    out = ops.empty(shape, dtype=drawn, device=device)
+    seed, offset = (generator or default_generator).advance(out.numel())
+    (kernels.philox_uniform if kind == "uniform" else kernels.philox_normal)(out._array, seed=seed, offset=offset)
+    return out.to(dtype=wanted)
+
+
+def rand(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    return _draw("uniform", ops.sizes(size), dtype, device, generator).requires_grad_(requires_grad)
+
+
+def randn(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Standard normal numbers."""
+    return _draw("normal", ops.sizes(size), dtype, device, generator).requires_grad_(requires_grad)
+
+
+def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None) -> Tensor:
+    return rand(input.shape, dtype=dtype or input.dtype, device=device or input.device)
+
+
+def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None) -> Tensor:
+    return randn(input.shape, dtype=dtype or input.dtype, device=device or input.device)
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+) -> Tensor:
+    """Integers from low to high - 1; `randint(high, size)` starts at 0. ValueError for an empty range."""
+    if size is None:
+        low, high, size = 0, low, high
+    if not low < high:
+        raise ValueError(f"low is {low} and high {high}, expected low < high")
+    values = (generator or default_generator).numpy().integers(low, high, ops.sizes((size,)))
+    return tensor(values, dtype=dtype or dtypes.int64, device=device)
+
+
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """0 to n - 1 in random order."""
+    if n < 0:
+        raise ValueError(f"n is {n}, expected at least 0")
+    order = (generator or default_generator).numpy().permutation(n)
+    return tensor(order, dtype=dtype or dtypes.int64, device=device)
+
+
+def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
+    """Ones with the probabilities in `input`, zeros otherwise."""
+    drawn = rand(input.shape, dtype=input.dtype, device=input.device, generator=generator)
+    return ops.cast(drawn < input.detach(), input.dtype)
+
+
+def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
+    """Normal numbers with this mean and standard deviation: tensors, or numbers with a size."""
+    like = mean if isinstance(mean, Tensor) else std if isinstance(std, Tensor) else None
+    shape = ops.sizes((size,)) if like is None else np.broadcast_shapes(*(getattr(v, "shape", ()) for v in (mean, std)))
+    device = None if like is None else like.device
+    return randn(shape, generator=generator, dtype=None if like is None else like.dtype, device=device) * std + mean
+
+
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """Indices drawn with the weights in the rows of `input`: (..., num_samples) int64."""
+    weights = np.asarray(input.detach().cpu()).astype(np.float64)
+    rows = weights.reshape(-1, weights.shape[-1])
+    if (rows < 0).any() or not np.isfinite(rows).all() or (rows.sum(axis=1) <= 0).any():
+        raise ValueError("input has a row that is not weights: they must be finite, at least 0 and not all 0")
+    if not replacement and (np.count_nonzero(rows, axis=1) < num_samples).any():
+        raise ValueError(
+            f"num_samples is {num_samples}, more than a row has positive weights; or pass replacement=True"
+        )
+    source = (generator or default_generator).numpy()
+    drawn = [source.choice(len(row), num_samples, replace=replacement, p=row / row.sum()) for row in rows]
+    return tensor(np.asarray(drawn, np.int64).reshape(*weights.shape[:-1], num_samples), device=input.device)
+
+
+def uniform(shape: tuple[int, ...], a: float, b: float, dtype: Any, device: Any, generator: Generator | None) -> Tensor:
+    """Uniform numbers in [a, b)."""
+    return rand(shape, dtype=dtype, device=device, generator=generator) * (b - a) + a
+
+
+def normal_like(like: Tensor, mean: float, std: float, generator: Generator | None) -> Tensor:
+    return randn(like.shape, dtype=like.dtype, device=like.device, generator=generator) * std + mean

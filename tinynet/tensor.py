@@ -1,0 +1,981 @@
+"""The Tensor: an array, its gradient, and PyTorch's methods. Every method is one line; the work is in `ops`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex, cast
+
+import numpy as np
+
+from . import dtypes
+from .device import CPU, device, device_of, module_of, move, on, require, xp
+
+if TYPE_CHECKING:
+    from .autograd import Node
+
+Scalar = bool | int | float
+Dim = int | tuple[int, ...] | list[int] | None
+
+
+class Tensor:
+    """A multi-dimensional array on a device that can require a gradient.
+
+    Made by `tinynet.tensor(data)` and the other constructors. `data` is anything NumPy makes an array of; it is copied.
+    """
+
+    _array: Any
+    _version: list[int]  # counts in-place changes; shared by all views of one memory
+    requires_grad = False
+    grad: Tensor | None = None
+    _node: Node | None = None
+    _index = 0  # which of the node's outputs this is
+    _base: Tensor | None = None  # the tensor this is a view of
+    _grad_view: Any = None  # where an optimizer's arena wants the gradient
+    _hooks: tuple[Callable[[Tensor], Tensor | None] | None, ...] = ()
+
+    __array_priority__ = 1000  # lets `array * tensor` reach __rmul__
+
+    def __init__(self, data: Any = ()) -> None:
+        self._array = tensor(data, dtype=None)._array
+        self._version = [0]
+
+    @classmethod
+    def _make(cls, array: Any) -> Tensor:
+        """A Tensor around an array, not a copy."""
+        self = Tensor.__new__(Tensor)
+        self._array = array if not isinstance(array, np.generic) else np.asarray(array)
+        self._version = [0]
+        return self
+
+    # what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return cast("tuple[int, ...]", self._array.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        return self._array.shape if dim is None else self._array.shape[dim]
+
+    @property
+    def ndim(self) -> int:
+        return int(self._array.ndim)
+
+    def dim(self) -> int:
+        return int(self._array.ndim)
+
+    def numel(self) -> int:
+        return int(self._array.size)
+
+    nelement = numel
+
+    @property
+    def dtype(self) -> dtypes.DType:
+        return cast("dtypes.DType", self._array.dtype)
+
+    @property
+    def device(self) -> device:
+        return device_of(self._array)
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.type == "cuda"
+
+    @property
+    def itemsize(self) -> int:
+        return int(self._array.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._array.nbytes)
+
+    element_size = property(lambda self: lambda: self._array.itemsize)
+
+    def is_floating_point(self) -> bool:
+        return bool(self._array.dtype.kind == "f")
+
+    def is_contiguous(self) -> bool:
+        return bool(self._array.flags.c_contiguous)
+
+    def stride(self, dim: int | None = None) -> Any:
+        strides = tuple(s // self._array.itemsize for s in self._array.strides)
+        return strides if dim is None else strides[dim]
+
+    def data_ptr(self) -> int:
+        return int(self._array.ctypes.data) if isinstance(self._array, np.ndarray) else int(self._array.data.ptr)
+
+    # autograd
+
+    @property
+    def grad_fn(self) -> Node | None:
+        return self._node
+
+    @property
+    def is_leaf(self) -> bool:
+        return self._node is None
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history; changes made through it are not noticed by autograd."""
+        return Tensor._make(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self._array = value._array
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        if requires_grad and self._array.dtype.kind != "f":
+            raise RuntimeError(f"only floating-point tensors can require a gradient, not {self.dtype}")
+        if not requires_grad and self._node is not None:
+            raise RuntimeError("requires_grad can be switched off for leaves only; use detach()")
+        self.requires_grad = requires_grad
+        return self
+
+    def backward(
+        self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False
+    ) -> None:
+        autograd.backward(self, gradient, retain_graph, create_graph)
+
+    def detach(self) -> Tensor:
+        result = Tensor._make(self._array)
+        result._version = self._version
+        result._base = self if self._base is None else self._base
+        return result
+
+    def detach_(self) -> Tensor:
+        self._node, self.requires_grad = None, False
+        return self
+
+    def retain_grad(self) -> None:
+        """Keeps the gradient of a tensor that is not a leaf in `.grad`."""
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad() needs a tensor that requires a gradient")
+        if self._node is not None:
+            import weakref
+
+            self._node.retained[self._index] = weakref.ref(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Calls `hook(grad)` when the gradient is known; a Tensor it returns takes the gradient's place."""
+        if not self.requires_grad:
+            raise RuntimeError("register_hook() needs a tensor that requires a gradient")
+        if self._node is None:
+            hooks: list[Any] = list(self._hooks)
+            handle = RemovableHandle(lambda: setattr(self, "_hooks", tuple(h for h in self._hooks if h is not hook)))
+            self._hooks = (*hooks, hook)
+            return handle
+        own = self._node.hooks.setdefault(self._index, [])
+        own.append(hook)
+        return RemovableHandle(lambda: own.remove(hook))
+
+    def _inplace(self, result: Tensor) -> Tensor:
+        """Takes over the value, and with it the history, of a result computed out of place."""
+        if result.shape != self.shape:
+            raise RuntimeError(f"the result has shape {result.shape}, which does not fit in place into {self.shape}")
+        self._may_change(result.requires_grad)
+        with np.errstate(invalid="ignore"):
+            self._array[...] = result._array
+        self._version[0] += 1
+        if result.requires_grad:
+            self.requires_grad, self._node, self._index = True, result._node, result._index
+        return self
+
+    def _may_change(self, with_history: bool) -> None:
+        if not autograd.is_grad_enabled():
+            return
+        if self.requires_grad and self._node is None:
+            raise RuntimeError("a leaf that requires a gradient cannot be modified in place; use no_grad()")
+        base = self._base
+        if base is not None and (base.requires_grad or with_history):
+            raise RuntimeError(
+                "a view of a tensor cannot be modified in place while gradients are recorded; use the operation that "
+                "returns a new tensor"
+            )
+
+    # to Python, NumPy and other devices
+
+    def item(self) -> Any:
+        """The only element as a Python number. ValueError if there is not exactly one."""
+        if self._array.size != 1:
+            raise ValueError(f"only a tensor with one element can be converted to a number, not shape {self.shape}")
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        return self._array.tolist()
+
+    def numpy(self) -> Any:
+        """The NumPy array that this tensor wraps: the same memory. RuntimeError if it requires a gradient, TypeError on CUDA."""
+        if self.requires_grad:
+            raise RuntimeError("numpy() needs a tensor without a gradient; use detach().numpy()")
+        if self.device.type != "cpu":
+            raise TypeError(f"numpy() needs a tensor on the CPU, this one is on {self.device}; use cpu().numpy()")
+        return self._array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        array = self.numpy()
+        return np.array(array, dtype=dtype, copy=copy) if dtype is not None or copy else array
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self._array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        if self.device.type != "cuda":
+            raise AttributeError("__cuda_array_interface__: the tensor is on the CPU")
+        return self._array.__cuda_array_interface__
+
+    def to(
+        self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False
+    ) -> Tensor:
+        """On another device, in another dtype, or both: `to("cuda")`, `to(tinynet.float64)`, `to(other)`.
+
+        Returns the tensor itself if nothing changes and `copy` is false. The gradient flows back through it.
+        """
+        for arg in args:
+            if isinstance(arg, Tensor):
+                device, dtype = arg.device, arg.dtype
+            elif isinstance(arg, (str, _Device)):
+                device = arg
+            elif isinstance(arg, bool):
+                non_blocking = arg
+            elif arg is not None:
+                dtype = arg
+        result = self
+        if device is not None and _Device(device) != self.device:
+            result = ops.to_device(result, _Device(device))
+        if dtype is not None and dtypes.as_dtype(dtype) != self.dtype:
+            result = ops.cast(result, dtypes.as_dtype(dtype))
+        return ops.clone(self) if copy and result is self else result
+
+    def cpu(self) -> Tensor:
+        return self.to("cpu")
+
+    def cuda(self, index: int | None = None) -> Tensor:
+        return self.to(_Device("cuda", index))
+
+    def type(self, dtype: Any) -> Tensor:
+        return self.to(dtype=dtype)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        return self.to(other)
+
+    def float(self) -> Tensor:
+        return self.to(dtype=dtypes.float32)
+
+    def double(self) -> Tensor:
+        return self.to(dtype=dtypes.float64)
+
+    def half(self) -> Tensor:
+        return self.to(dtype=dtypes.float16)
+
+    def long(self) -> Tensor:
+        return self.to(dtype=dtypes.int64)
+
+    def int(self) -> Tensor:
+        return self.to(dtype=dtypes.int32)
+
+    def bool(self) -> Tensor:
+        return self.to(dtype=dtypes.bool)
+
+    def clone(self) -> Tensor:
+        return ops.clone(self)
+
+    def contiguous(self) -> Tensor:
+        return self if self.is_contiguous() else ops.clone(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self._node is not None:
+            raise RuntimeError("only leaves can be deep-copied; use detach().clone()")
+        result = type(self).__new__(type(self))
+        result._array, result._version, result.requires_grad = self._array.copy(), [0], self.requires_grad
+        if self.grad is not None:
+            result.grad = Tensor._make(self.grad._array.copy())
+        memo[id(self)] = result
+        return result
+
+    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        return tensor(data, dtype=dtype or self.dtype, device=self.device, requires_grad=requires_grad)
+
+    def new_zeros(self, *shape: Any, dtype: Any = None) -> Tensor:
+        return ops.zeros(*shape, dtype=dtype or self.dtype, device=self.device)
+
+    def new_ones(self, *shape: Any, dtype: Any = None) -> Tensor:
+        return ops.ones(*shape, dtype=dtype or self.dtype, device=self.device)
+
+    def new_empty(self, *shape: Any, dtype: Any = None) -> Tensor:
+        return ops.empty(*shape, dtype=dtype or self.dtype, device=self.device)
+
+    def new_full(self, shape: Any, fill_value: Scalar, dtype: Any = None) -> Tensor:
+        return ops.full(shape, fill_value, dtype=dtype or self.dtype, device=self.device)
+
+    # Python's protocols
+
+    def __repr__(self) -> str:
+        array = self._array if isinstance(self._array, np.ndarray) else self._array.get()
+        with np.printoptions(precision=4, suppress=True, threshold=1000, edgeitems=3):
+            text = np.array2string(np.asarray(array), separator=", ", prefix="tensor(")
+        default = self.dtype in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool)
+        extra = "" if default else f", dtype={self.dtype}"
+        extra += "" if self.device == CPU else f", device='{self.device}'"
+        if self._node is not None:
+            extra += f", grad_fn=<{self._node.name()}>"
+        elif self.requires_grad:
+            extra += ", requires_grad=True"
+        return f"tensor({text}{extra})"
+
+    def __len__(self) -> int:
+        if self._array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return int(self._array.shape[0])
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self._array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            raise RuntimeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use any() or all()")
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._array.dtype.kind not in "iub":
+            raise TypeError(f"only integer tensors can be an index, not {self.dtype}")
+        return int(self.item())
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).any().item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self._array.ndim == 0 else object.__format__(self, spec)
+
+    __hash__ = object.__hash__
+
+    # arithmetic
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.sub(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.sub(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.mul(self, other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.div(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.div(other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return ops.remainder(self, other)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.pow(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ops.neg(self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return ops.bitwise_not(self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return ops.bitwise_and(self, other)
+
+    __rand__ = __and__
+
+    def __or__(self, other: Any) -> Tensor:
+        return ops.bitwise_or(self, other)
+
+    __ror__ = __or__
+
+    def __xor__(self, other: Any) -> Tensor:
+        return ops.bitwise_xor(self, other)
+
+    __rxor__ = __xor__
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as every array's
+        return ops.eq(self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as every array's
+        return ops.ne(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return ops.lt(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return ops.le(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return ops.gt(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return ops.ge(self, other)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        ops.setitem(self, index, value)
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self.add_(other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self.sub_(other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self.mul_(other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self.div_(other)
+
+    def __ipow__(self, other: Any) -> Tensor:  # type: ignore[misc]  # Tensor ** and **= take more than numbers
+        return self.pow_(other)
+
+    # operations, in the order of the modules of `ops`
+
+    def abs(self) -> Tensor:
+        return ops.abs(self)
+
+    def neg(self) -> Tensor:
+        return ops.neg(self)
+
+    def sign(self) -> Tensor:
+        return ops.sign(self)
+
+    def exp(self) -> Tensor:
+        return ops.exp(self)
+
+    def expm1(self) -> Tensor:
+        return ops.expm1(self)
+
+    def log(self) -> Tensor:
+        return ops.log(self)
+
+    def log1p(self) -> Tensor:
+        return ops.log1p(self)
+
+    def log2(self) -> Tensor:
+        return ops.log2(self)
+
+    def log10(self) -> Tensor:
+        return ops.log10(self)
+
+    def sqrt(self) -> Tensor:
+        return ops.sqrt(self)
+
+    def rsqrt(self) -> Tensor:
+        return ops.rsqrt(self)
+
+    def square(self) -> Tensor:
+        return ops.square(self)
+
+    def reciprocal(self) -> Tensor:
+        return ops.reciprocal(self)
+
+    def sin(self) -> Tensor:
+        return ops.sin(self)
+
+    def cos(self) -> Tensor:
+        return ops.cos(self)
+
+    def tan(self) -> Tensor:
+        return ops.tan(self)
+
+    def atan(self) -> Tensor:
+        return ops.atan(self)
+
+    def tanh(self) -> Tensor:
+        return ops.tanh(self)
+
+    def sigmoid(self) -> Tensor:
+        return ops.sigmoid(self)
+
+    def relu(self) -> Tensor:
+        return ops.relu(self)
+
+    def erf(self) -> Tensor:
+        return ops.erf(self)
+
+    def floor(self) -> Tensor:
+        return ops.floor(self)
+
+    def ceil(self) -> Tensor:
+        return ops.ceil(self)
+
+    def round(self) -> Tensor:
+        return ops.round(self)
+
+    def trunc(self) -> Tensor:
+        return ops.trunc(self)
+
+    def isnan(self) -> Tensor:
+        return ops.isnan(self)
+
+    def isinf(self) -> Tensor:
+        return ops.isinf(self)
+
+    def isfinite(self) -> Tensor:
+        return ops.isfinite(self)
+
+    def logical_not(self) -> Tensor:
+        return ops.logical_not(self)
+
+    def add(self, other: Any, *, alpha: Scalar = 1) -> Tensor:
+        return ops.add(self, other, alpha=alpha)
+
+    def sub(self, other: Any, *, alpha: Scalar = 1) -> Tensor:
+        return ops.sub(self, other, alpha=alpha)
+
+    def mul(self, other: Any) -> Tensor:
+        return ops.mul(self, other)
+
+    def div(self, other: Any) -> Tensor:
+        return ops.div(self, other)
+
+    def pow(self, exponent: Any) -> Tensor:
+        return ops.pow(self, exponent)
+
+    def remainder(self, other: Any) -> Tensor:
+        return ops.remainder(self, other)
+
+    def floor_divide(self, other: Any) -> Tensor:
+        return ops.floor_divide(self, other)
+
+    def maximum(self, other: Any) -> Tensor:
+        return ops.maximum(self, other)
+
+    def minimum(self, other: Any) -> Tensor:
+        return ops.minimum(self, other)
+
+    def eq(self, other: Any) -> Tensor:
+        return ops.eq(self, other)
+
+    def ne(self, other: Any) -> Tensor:
+        return ops.ne(self, other)
+
+    def lt(self, other: Any) -> Tensor:
+        return ops.lt(self, other)
+
+    def le(self, other: Any) -> Tensor:
+        return ops.le(self, other)
+
+    def gt(self, other: Any) -> Tensor:
+        return ops.gt(self, other)
+
+    def ge(self, other: Any) -> Tensor:
+        return ops.ge(self, other)
+
+    def logical_and(self, other: Any) -> Tensor:
+        return ops.logical_and(self, other)
+
+    def logical_or(self, other: Any) -> Tensor:
+        return ops.logical_or(self, other)
+
+    def logical_xor(self, other: Any) -> Tensor:
+        return ops.logical_xor(self, other)
+
+    def clamp(self, min: Any = None, max: Any = None) -> Tensor:
+        return ops.clamp(self, min, max)
+
+    def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
+        return ops.masked_fill(self, mask, value)
+
+    def where(self, condition: Tensor, other: Any) -> Tensor:
+        return ops.where(condition, self, other)
+
+    def lerp(self, end: Tensor, weight: Any) -> Tensor:
+        return ops.lerp(self, end, weight)
+
+    def matmul(self, other: Tensor) -> Tensor:
+        return ops.matmul(self, other)
+
+    def mm(self, other: Tensor) -> Tensor:
+        return ops.mm(self, other)
+
+    def bmm(self, other: Tensor) -> Tensor:
+        return ops.bmm(self, other)
+
+    def dot(self, other: Tensor) -> Tensor:
+        return ops.dot(self, other)
+
+    def outer(self, other: Tensor) -> Tensor:
+        return ops.outer(self, other)
+
+    def sum(self, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        return ops.sum(self, dim, keepdim, dtype=dtype)
+
+    def mean(self, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        return ops.mean(self, dim, keepdim, dtype=dtype)
+
+    def prod(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        return ops.prod(self, dim, keepdim)
+
+    def var(self, dim: Dim = None, keepdim: bool = False, *, correction: int = 1, unbiased: bool = True) -> Tensor:
+        return ops.var(self, dim, keepdim, correction=correction if unbiased else 0)
+
+    def std(self, dim: Dim = None, keepdim: bool = False, *, correction: int = 1, unbiased: bool = True) -> Tensor:
+        return ops.std(self, dim, keepdim, correction=correction if unbiased else 0)
+
+    def norm(self, p: float | str = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:
+        return ops.norm(self, p, dim, keepdim)
+
+    def logsumexp(self, dim: Dim, keepdim: bool = False) -> Tensor:
+        return ops.logsumexp(self, dim, keepdim)
+
+    def softmax(self, dim: int) -> Tensor:
+        return ops.softmax(self, dim)
+
+    def log_softmax(self, dim: int) -> Tensor:
+        return ops.log_softmax(self, dim)
+
+    def max(self, dim: Any = None, keepdim: bool = False) -> Any:
+        return ops.max(self, dim, keepdim)
+
+    def min(self, dim: Any = None, keepdim: bool = False) -> Any:
+        return ops.min(self, dim, keepdim)
+
+    def amax(self, dim: Dim = None, keepdim: bool = False) -> Tensor:
+        return ops.amax(self, dim, keepdim)
+
+    def amin(self, dim: Dim = None, keepdim: bool = False) -> Tensor:
+        return ops.amin(self, dim, keepdim)
+
+    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        return ops.argmax(self, dim, keepdim)
+
+    def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        return ops.argmin(self, dim, keepdim)
+
+    def all(self, dim: Dim = None, keepdim: bool = False) -> Tensor:
+        return ops.all(self, dim, keepdim)
+
+    def any(self, dim: Dim = None, keepdim: bool = False) -> Tensor:
+        return ops.any(self, dim, keepdim)
+
+    def cumsum(self, dim: int) -> Tensor:
+        return ops.cumsum(self, dim)
+
+    def sort(self, dim: int = -1, descending: bool = False) -> Any:
+        return ops.sort(self, dim, descending)
+
+    def argsort(self, dim: int = -1, descending: bool = False) -> Tensor:
+        return ops.argsort(self, dim, descending)
+
+    def topk(self, k: int, dim: int = -1, largest: bool = True) -> Any:
+        return ops.topk(self, k, dim, largest)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return ops.reshape(self, *shape)
+
+    def view(self, *shape: Any) -> Tensor:
+        return ops.view(self, *shape)
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        return ops.flatten(self, start_dim, end_dim)
+
+    def unflatten(self, dim: int, sizes: Sequence[int]) -> Tensor:
+        return ops.unflatten(self, dim, sizes)
+
+    def squeeze(self, dim: Dim = None) -> Tensor:
+        return ops.squeeze(self, dim)
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        return ops.unsqueeze(self, dim)
+
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
+        return ops.transpose(self, dim0, dim1)
+
+    def permute(self, *dims: Any) -> Tensor:
+        return ops.permute(self, *dims)
+
+    def t(self) -> Tensor:
+        return ops.t(self)
+
+    def expand(self, *shape: Any) -> Tensor:
+        return ops.expand(self, *shape)
+
+    def repeat(self, *sizes: Any) -> Tensor:
+        return ops.repeat(self, *sizes)
+
+    def tile(self, *sizes: Any) -> Tensor:
+        return ops.tile(self, *sizes)
+
+    def flip(self, *dims: Any) -> Tensor:
+        return ops.flip(self, *dims)
+
+    def roll(self, shifts: Any, dims: Any = None) -> Tensor:
+        return ops.roll(self, shifts, dims)
+
+    def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+        return ops.split(self, split_size, dim)
+
+    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+        return ops.chunk(self, chunks, dim)
+
+    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+        return ops.unbind(self, dim)
+
+    def narrow(self, dim: int, start: int, length: int) -> Tensor:
+        return ops.narrow(self, dim, start, length)
+
+    def select(self, dim: int, index: int) -> Tensor:
+        return ops.select(self, dim, index)
+
+    def movedim(self, source: Any, destination: Any) -> Tensor:
+        return ops.movedim(self, source, destination)
+
+    def tril(self, diagonal: int = 0) -> Tensor:
+        return ops.tril(self, diagonal)
+
+    def triu(self, diagonal: int = 0) -> Tensor:
+        return ops.triu(self, diagonal)
+
+    def diagonal(self, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+        return ops.diagonal(self, offset, dim1, dim2)
+
+    def gather(self, dim: int, index: Tensor) -> Tensor:
+        return ops.gather(self, dim, index)
+
+    def scatter(self, dim: int, index: Tensor, src: Any) -> Tensor:
+        return ops.scatter(self, dim, index, src)
+
+    def scatter_add(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
+        return ops.scatter_add(self, dim, index, src)
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:
+        return ops.index_select(self, dim, index)
+
+    def index_add(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
+        return ops.index_add(self, dim, index, source)
+
+    def masked_select(self, mask: Tensor) -> Tensor:
+        return ops.masked_select(self, mask)
+
+    def nonzero(self) -> Tensor:
+        return ops.nonzero(self)
+
+    @property
+    def T(self) -> Tensor:
+        return ops.permute(self, *reversed(range(self.ndim)))
+
+    @property
+    def mT(self) -> Tensor:
+        return ops.transpose(self, -1, -2)
+
+    def view_as(self, other: Tensor) -> Tensor:
+        return ops.view(self, *other.shape)
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        return ops.reshape(self, *other.shape)
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        return ops.expand(self, *other.shape)
+
+    clip = clamp
+    divide = div
+    multiply = mul
+    subtract = sub
+
+    # in place
+
+    def add_(self, other: Any, *, alpha: Scalar = 1) -> Tensor:
+        return self._inplace(ops.add(self, other, alpha=alpha))
+
+    def sub_(self, other: Any, *, alpha: Scalar = 1) -> Tensor:
+        return self._inplace(ops.sub(self, other, alpha=alpha))
+
+    def mul_(self, other: Any) -> Tensor:
+        return self._inplace(ops.mul(self, other))
+
+    def div_(self, other: Any) -> Tensor:
+        return self._inplace(ops.div(self, other))
+
+    def pow_(self, other: Any) -> Tensor:
+        return self._inplace(ops.pow(self, other))
+
+    def neg_(self) -> Tensor:
+        return self._inplace(ops.neg(self))
+
+    def exp_(self) -> Tensor:
+        return self._inplace(ops.exp(self))
+
+    def sqrt_(self) -> Tensor:
+        return self._inplace(ops.sqrt(self))
+
+    def relu_(self) -> Tensor:
+        return self._inplace(ops.relu(self))
+
+    def sigmoid_(self) -> Tensor:
+        return self._inplace(ops.sigmoid(self))
+
+    def tanh_(self) -> Tensor:
+        return self._inplace(ops.tanh(self))
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        return self._inplace(ops.clamp(self, min, max))
+
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
+        return self._inplace(self + value * tensor1 * tensor2)
+
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
+        return self._inplace(self + value * tensor1 / tensor2)
+
+    def lerp_(self, end: Tensor, weight: Any) -> Tensor:
+        return self._inplace(self + weight * (end - self))
+
+    def copy_(self, source: Any) -> Tensor:
+        """Overwrites with `source`, broadcast, converted and moved as needed; the gradient goes to the source."""
+        value = source if isinstance(source, Tensor) else tensor(source)
+        return self._inplace(ops.expand(value.to(self.device).to(self.dtype), self.shape))
+
+    def fill_(self, value: Scalar) -> Tensor:
+        return self._inplace(ops.full_like(self, value))
+
+    def zero_(self) -> Tensor:
+        return self.fill_(0)
+
+    def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
+        return self._inplace(ops.masked_fill(self, mask, value))
+
+    def scatter_(self, dim: int, index: Tensor, src: Any) -> Tensor:
+        return self._inplace(ops.scatter(self, dim, index, src))
+
+    def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
+        return self._inplace(ops.scatter_add(self, dim, index, src))
+
+    def index_add_(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
+        return self._inplace(ops.index_add(self, dim, index, source))
+
+    def uniform_(self, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Overwrites with numbers uniform in [a, b)."""
+        return self._inplace(random.uniform(self.shape, a, b, self.dtype, self.device, generator))
+
+    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Overwrites with normal numbers."""
+        return self._inplace(random.normal_like(self, mean, std, generator))
+
+    def bernoulli_(self, p: float = 0.5, *, generator: Any = None) -> Tensor:
+        """Overwrites with ones with probability p, zeros otherwise."""
+        return self._inplace(
+            ops.cast(random.rand(*self.shape, device=self.device, generator=generator) < p, self.dtype)
+        )
+
+
+_Device = device
+
+
+class RemovableHandle:
+    """What `register_hook` returns: `remove()` takes the hook away."""
+
+    def __init__(self, remove: Callable[[], None]) -> None:
+        self._remove: Callable[[], None] | None = remove
+
+    def remove(self) -> None:
+        if self._remove is not None:
+            self._remove()
+            self._remove = None
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of `data`: numbers, nested sequences, arrays or tensors.
+
+    dtype   default: the dtype of an array or tensor; of Python numbers, the default float dtype, int64 or bool.
+    device  default: the device of an array or tensor; otherwise the CPU.
+
+    Raises TypeError for data that are not numbers, ValueError for ragged sequences.
+    """
+    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    if isinstance(data, Tensor):
+        data = data._array
+    if not hasattr(data, "dtype"):
+        data, typed = _stack(data)
+        try:
+            array = np.array(data)
+        except ValueError as error:
+            raise ValueError(f"data is not a regular array: {error}") from None
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"data has elements of type {array.dtype}, expected numbers")
+        if wanted is None and not typed:
+            wanted = dtypes.get_default_dtype() if array.dtype.kind == "f" or array.size == 0 else array.dtype
+        data = array
+    else:
+        dtypes.as_dtype(data.dtype)
+    target = device_of(data) if device is None else _Device(device)
+    require(target)
+    moved = move(np.asarray(data) if isinstance(data, np.generic) else data, target)
+    with on(target):
+        result = Tensor._make(moved.astype(wanted or data.dtype, copy=moved is data))
+    return result.requires_grad_() if requires_grad else result
+
+
+def _stack(data: Any) -> tuple[Any, bool]:
+    """Sequences with tensors inside become sequences of arrays; also whether a typed element was seen."""
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], (Tensor, np.ndarray, np.generic)):
+        return [d.detach().cpu().numpy() if isinstance(d, Tensor) else d for d in data], True
+    return data, False
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """A tensor of `data`, without a copy where it already is a tensor or array of that dtype on that device."""
+    result = (
+        data
+        if isinstance(data, Tensor)
+        else (from_numpy(data) if hasattr(data, "dtype") and hasattr(data, "strides") and data.ndim else tensor(data))
+    )
+    return result.to(dtype=dtype, device=device)
+
+
+def from_numpy(array: Any) -> Tensor:
+    """A tensor that shares the memory of a NumPy (or CuPy) array. TypeError for anything else."""
+    if not hasattr(array, "dtype") or not hasattr(array, "strides") or isinstance(array, np.generic):
+        raise TypeError(f"array is a {type(array).__name__}, expected a NumPy array")
+    dtypes.as_dtype(array.dtype)
+    return Tensor._make(array)
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor that shares the memory of any array with `__dlpack__` (NumPy, CuPy, PyTorch, JAX ...)."""
+    on_cpu = source.__dlpack_device__()[0] == 1
+    return Tensor._make((np if on_cpu else module_of(device("cuda"))).from_dlpack(source))
+
+
+from . import autograd, ops, random  # noqa: E402 - they need the class above
