@@ -82,9 +82,7 @@ class KernelSpec:
             raise ValueError(f"kernel {self.name!r} is registered twice")
         _REGISTRY[self.name] = self
 
-    def __call__(
-        self, *args: Any, out: Any = None, variant: str | None = None, **params: Any
-    ) -> Any:
+    def __call__(self, *args: Any, out: Any = None, variant: str | None = None, **params: Any) -> Any:
         """Check the arguments, allocate what `out` does not give, run, and return the output (or tuple of outputs).
 
         `out` may be an array (one output) or a tuple. Raises TypeError for arrays on different devices, of

@@ -13,7 +13,9 @@ from . import samples
 from .geometry import Geometry, geometry
 
 
-def _check_forward(x: Array, w: Array, bias: Array | None = None, *, activation: str | None = None, **params: Any) -> Outputs:
+def _check_forward(
+    x: Array, w: Array, bias: Array | None = None, *, activation: str | None = None, **params: Any
+) -> Outputs:
     check_ndim(4, "(N, C, H, W)", x=x)
     check_ndim(4, "(O, C // groups, KH, KW)", w=w)
     dtype = check_float(x=x, w=w, bias=bias)
@@ -73,7 +75,9 @@ def _spec(name: str, check: Any, cost: Any, direction: str, bad_samples: Any) ->
 
 _FORWARD = _spec("conv2d", _check_forward, _cost_forward, "forward", samples.BAD_FORWARD)
 _INPUT_GRAD = _spec("conv2d_input_grad", _check_input_grad, _cost_input_grad, "input_grad", samples.BAD_INPUT_GRAD)
-_WEIGHT_GRAD = _spec("conv2d_weight_grad", _check_weight_grad, _cost_weight_grad, "weight_grad", samples.BAD_WEIGHT_GRAD)
+_WEIGHT_GRAD = _spec(
+    "conv2d_weight_grad", _check_weight_grad, _cost_weight_grad, "weight_grad", samples.BAD_WEIGHT_GRAD
+)
 
 
 def conv2d(

@@ -15,7 +15,9 @@ from .geometry import Geometry, geometry
 CACHE = 1 << 20  # bytes that a block's columns may take
 
 
-def conv2d(outputs: tuple[Any], x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any) -> None:
+def conv2d(
+    outputs: tuple[Any], x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any
+) -> None:
     (y,) = outputs
     g = geometry(x.shape, w.shape, **params)
     weights = w.reshape(1, g.groups, g.w_shape[0] // g.groups, _taps(g))

@@ -63,18 +63,16 @@ def geometry(
     if o % g or c % g:
         raise ValueError(f"groups is {g}, which does not divide {c} input and {o} output channels")
     if c != c_group * g:
-        raise ValueError(
-            f"x has {c} channels, expected {c_group * g}: w has shape {w4} and groups is {g}"
-        )
-    result = Geometry(
-        x4, w4, pair("stride", stride, 1), pair("padding", padding, 0), pair("dilation", dilation, 1), g
-    )
+        raise ValueError(f"x has {c} channels, expected {c_group * g}: w has shape {w4} and groups is {g}")
+    result = Geometry(x4, w4, pair("stride", stride, 1), pair("padding", padding, 0), pair("dilation", dilation, 1), g)
     if min(kh, kw) < 1:
         raise ValueError(f"w has shape {w4}, expected a kernel of at least 1 x 1")
     reach = (result.dilation[0] * (kh - 1) + 1, result.dilation[1] * (kw - 1) + 1)
     padded = (h + 2 * result.padding[0], w + 2 * result.padding[1])
     if reach[0] > padded[0] or reach[1] > padded[1]:
-        raise ValueError(f"the kernel covers {reach[0]} x {reach[1]}, more than the padded input {padded[0]} x {padded[1]}")
+        raise ValueError(
+            f"the kernel covers {reach[0]} x {reach[1]}, more than the padded input {padded[0]} x {padded[1]}"
+        )
     return result
 
 

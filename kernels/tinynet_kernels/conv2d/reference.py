@@ -24,9 +24,7 @@ def conv2d_input_grad(gy: Any, w: Any, input_shape: Sequence[int], **params: Any
     g = geometry(input_shape, w.shape, **params)
     gxp = _pad(np.zeros(g.x_shape, gy.dtype), g)
     for i, j, rows, columns in _taps(g):
-        gxp[:, :, rows, columns] += _grouped(
-            "ngohw,goc->ngchw", g, _split(gy, g, 1), _split(w[:, :, i, j], g, 0)
-        )
+        gxp[:, :, rows, columns] += _grouped("ngohw,goc->ngchw", g, _split(gy, g, 1), _split(w[:, :, i, j], g, 0))
     (top, left), (_, _, h, width) = g.padding, g.x_shape
     return gxp[:, :, top : top + h, left : left + width].copy()
 

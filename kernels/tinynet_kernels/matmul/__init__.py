@@ -31,9 +31,7 @@ def _check(
     try:
         batch = np.broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2]))
     except ValueError:
-        raise ValueError(
-            f"leading dimensions of a {tuple(a.shape)} and b {tuple(b.shape)} do not broadcast"
-        ) from None
+        raise ValueError(f"leading dimensions of a {tuple(a.shape)} and b {tuple(b.shape)} do not broadcast") from None
     if bias is not None:
         check_shape("bias", bias, (n,))
     check_activation(activation)

@@ -9,7 +9,9 @@ import numpy as np
 from ..spec import BadSample, Sample
 
 
-def _sample(name: str, a: tuple[int, ...], b: tuple[int, ...], *, bias: int | None = None, bench: bool = False, **params: Any) -> Sample:
+def _sample(
+    name: str, a: tuple[int, ...], b: tuple[int, ...], *, bias: int | None = None, bench: bool = False, **params: Any
+) -> Sample:
     def make(rng: np.random.Generator, dtype: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         arrays = [rng.standard_normal(shape).astype(dtype) for shape in (a, b)]
         if bias is not None:
@@ -45,7 +47,9 @@ SAMPLES = [
 ]
 
 
-def _bad(name: str, error: type[Exception], match: str, *shapes: tuple[int, ...], dtype: Any = "float32", **params: Any) -> BadSample:
+def _bad(
+    name: str, error: type[Exception], match: str, *shapes: tuple[int, ...], dtype: Any = "float32", **params: Any
+) -> BadSample:
     def make(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return tuple(np.ones(shape, dtype) for shape in shapes), params
 

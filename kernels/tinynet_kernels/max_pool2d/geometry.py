@@ -51,7 +51,9 @@ def geometry(
         if ceil_mode and (out - 1) * s >= size + p:
             out -= 1
         if out < 1:
-            raise ValueError(f"the window covers {reach}, more than the padded input of {size + 2 * p}: x has shape {shape}")
+            raise ValueError(
+                f"the window covers {reach}, more than the padded input of {size + 2 * p}: x has shape {shape}"
+            )
         sizes.append(out)
     n, c, h, w = shape
     return Geometry((n, c, h, w), (n, c, sizes[0], sizes[1]), kernel, strides, pads, dilations)

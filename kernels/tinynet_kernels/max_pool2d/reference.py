@@ -33,7 +33,9 @@ def max_pool2d_grad(gy: Any, indices: Any, input_shape: Sequence[int], kernel_si
 
 def max_pool2d_gather(x: Any, indices: Any) -> Any:
     n, c, h, w = x.shape
-    flat = np.take_along_axis(x.reshape(n, c, h * w), indices.reshape(n, c, indices.shape[2] * indices.shape[3]), axis=2)
+    flat = np.take_along_axis(
+        x.reshape(n, c, h * w), indices.reshape(n, c, indices.shape[2] * indices.shape[3]), axis=2
+    )
     return flat.reshape(indices.shape)
 
 

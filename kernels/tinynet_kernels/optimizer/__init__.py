@@ -45,7 +45,9 @@ def _samples(states: int, *cases: dict[str, Any]) -> list[Sample]:
         return make
 
     result = [Sample(f"case{i}", maker(37, case), False) for i, case in enumerate(cases)]
-    result += [Sample(f"size{size}", maker(size, cases[0]), bench) for size, bench in ((0, False), (1, False), (93322, True))]
+    result += [
+        Sample(f"size{size}", maker(size, cases[0]), bench) for size, bench in ((0, False), (1, False), (93322, True))
+    ]
     return result
 
 

@@ -8,11 +8,23 @@ import numpy as np
 from numba import njit, prange
 
 
-def sgd(outputs: Any, param: Any, grad: Any, momentum_buffer: Any, *, first_step: bool, nesterov: bool, maximize: bool = False, **params: float) -> None:
+def sgd(
+    outputs: Any,
+    param: Any,
+    grad: Any,
+    momentum_buffer: Any,
+    *,
+    first_step: bool,
+    nesterov: bool,
+    maximize: bool = False,
+    **params: float,
+) -> None:
     keep, add = params["momentum"], 1 - params["dampening"]
     if first_step:
         keep, add = 0.0, 1.0
-    numbers = _numbers(param, -1.0 if maximize else 1.0, params["lr"], params["momentum"], params["weight_decay"], keep, add)
+    numbers = _numbers(
+        param, -1.0 if maximize else 1.0, params["lr"], params["momentum"], params["weight_decay"], keep, add
+    )
     _sgd(*outputs, param, grad, momentum_buffer, *numbers, nesterov)
 
 
@@ -39,7 +51,20 @@ def adam(
     _adam(*outputs, param, grad, exp_avg, exp_avg_sq, *numbers)
 
 
-def rmsprop(outputs: Any, param: Any, grad: Any, square_avg: Any, momentum_buffer: Any, *, lr: float, alpha: float, eps: float, weight_decay: float, momentum: float, maximize: bool = False) -> None:
+def rmsprop(
+    outputs: Any,
+    param: Any,
+    grad: Any,
+    square_avg: Any,
+    momentum_buffer: Any,
+    *,
+    lr: float,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+    maximize: bool = False,
+) -> None:
     sign = -1.0 if maximize else 1.0
     numbers = _numbers(param, sign, lr, alpha, 1 - alpha, eps, weight_decay, momentum)
     _rmsprop(*outputs, param, grad, square_avg, momentum_buffer, *numbers)
@@ -54,7 +79,20 @@ _parallel: Any = njit(parallel=True, cache=True, nogil=True, error_model="numpy"
 
 
 @_parallel
-def _sgd(new_param: Any, new_buffer: Any, param: Any, grad: Any, buffer: Any, sign: Any, lr: Any, momentum: Any, decay: Any, keep: Any, add: Any, nesterov: Any) -> None:
+def _sgd(
+    new_param: Any,
+    new_buffer: Any,
+    param: Any,
+    grad: Any,
+    buffer: Any,
+    sign: Any,
+    lr: Any,
+    momentum: Any,
+    decay: Any,
+    keep: Any,
+    add: Any,
+    nesterov: Any,
+) -> None:
     for i in prange(param.size):
         g = sign * grad[i] + decay * param[i]
         b = buffer[i]
@@ -66,7 +104,25 @@ def _sgd(new_param: Any, new_buffer: Any, param: Any, grad: Any, buffer: Any, si
 
 
 @_parallel
-def _adam(new_param: Any, new_avg: Any, new_avg_sq: Any, param: Any, grad: Any, avg: Any, avg_sq: Any, sign: Any, shrink: Any, decay: Any, beta1: Any, rest1: Any, beta2: Any, rest2: Any, step_size: Any, root: Any, eps: Any) -> None:
+def _adam(
+    new_param: Any,
+    new_avg: Any,
+    new_avg_sq: Any,
+    param: Any,
+    grad: Any,
+    avg: Any,
+    avg_sq: Any,
+    sign: Any,
+    shrink: Any,
+    decay: Any,
+    beta1: Any,
+    rest1: Any,
+    beta2: Any,
+    rest2: Any,
+    step_size: Any,
+    root: Any,
+    eps: Any,
+) -> None:
     for i in prange(param.size):
         p = param[i]
         g = sign * grad[i] + decay * p
@@ -78,7 +134,22 @@ def _adam(new_param: Any, new_avg: Any, new_avg_sq: Any, param: Any, grad: Any, 
 
 
 @_parallel
-def _rmsprop(new_param: Any, new_avg: Any, new_buffer: Any, param: Any, grad: Any, avg: Any, buffer: Any, sign: Any, lr: Any, alpha: Any, rest: Any, eps: Any, decay: Any, momentum: Any) -> None:
+def _rmsprop(
+    new_param: Any,
+    new_avg: Any,
+    new_buffer: Any,
+    param: Any,
+    grad: Any,
+    avg: Any,
+    buffer: Any,
+    sign: Any,
+    lr: Any,
+    alpha: Any,
+    rest: Any,
+    eps: Any,
+    decay: Any,
+    momentum: Any,
+) -> None:
     for i in prange(param.size):
         g = sign * grad[i] + decay * param[i]
         v = alpha * avg[i] + rest * g * g

@@ -90,7 +90,12 @@ _DROPOUT = _spec(
         {"p": 1.0, "seed": 1, "offset": 0},
         {"p": 0.5, **_LARGE},
     ),
-    [*_bad(p=0.5, seed=0, offset=0), BadSample("p", lambda rng: ((np.ones(4, "float32"),), {"p": 1.5, "seed": 0, "offset": 0}), ValueError, "p is 1.5")],
+    [
+        *_bad(p=0.5, seed=0, offset=0),
+        BadSample(
+            "p", lambda rng: ((np.ones(4, "float32"),), {"p": 1.5, "seed": 0, "offset": 0}), ValueError, "p is 1.5"
+        ),
+    ],
 )
 
 

@@ -52,7 +52,16 @@ def _maker(name: str, n: int, c: int, params: dict[str, Any], grad: bool) -> Any
     return make
 
 
-def _bad(name: str, error: type[Exception], match: str, labels: Any, *rest: int, shape: tuple[int, ...] = (2, 3), dtype: Any = "float32", **params: Any) -> BadSample:
+def _bad(
+    name: str,
+    error: type[Exception],
+    match: str,
+    labels: Any,
+    *rest: int,
+    shape: tuple[int, ...] = (2, 3),
+    dtype: Any = "float32",
+    **params: Any,
+) -> BadSample:
     def make(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (np.ones(shape, dtype), np.asarray(labels), *(np.ones(n, dtype) for n in rest)), params
 

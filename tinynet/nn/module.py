@@ -1,0 +1,310 @@
+"""The base class of layers and models."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from ..autograd import no_grad
+from ..tensor import RemovableHandle, Tensor
+from .parameter import Parameter
+
+M = TypeVar("M", bound="Module")
+
+
+class Module:
+    """A piece of a network: parameters, buffers (tensors that are saved but not trained) and submodules.
+
+    Subclasses call `super().__init__()`, assign layers and `Parameter`s to attributes, and define `forward`.
+    """
+
+    training: bool
+
+    def __init__(self) -> None:
+        fields: dict[str, Any] = {
+            "training": True,
+            "_parameters": {},
+            "_buffers": {},
+            "_modules": {},
+            "_not_saved": set(),
+            "_forward_hooks": [],
+            "_forward_pre_hooks": [],
+            "_backward_hooks": [],
+        }
+        self.__dict__.update(fields)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} does not define forward()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for hook in self._forward_pre_hooks:
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        result = self.forward(*args, **kwargs)
+        for hook in self._forward_hooks:
+            changed = hook(self, args, result)
+            result = result if changed is None else changed
+        if self._backward_hooks and isinstance(result, Tensor) and result.requires_grad:
+            for hook in self._backward_hooks:
+                result.register_hook(lambda grad, hook=hook: hook(self, None, (grad,)))
+        return result
+
+    # attributes
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_parameters" not in self.__dict__:
+            raise AttributeError(
+                f"{type(self).__name__}.__init__ must call super().__init__() before it assigns {name!r}"
+            )
+        kinds = (self._parameters, self._buffers, self._modules)
+        if isinstance(value, Parameter):
+            self._forget(name)
+            self._parameters[name] = value
+        elif isinstance(value, Module):
+            self._forget(name)
+            self._modules[name] = value
+        elif name in self._buffers and (value is None or isinstance(value, Tensor)):
+            self._buffers[name] = value
+        elif value is None and any(name in kind for kind in kinds):
+            next(kind for kind in kinds if name in kind)[name] = None
+        elif name in self._parameters:
+            raise TypeError(f"{name!r} is a parameter: assign a Parameter or None, not {type(value).__name__}")
+        else:
+            self._forget(name)
+            self.__dict__[name] = value
+
+    def _forget(self, name: str) -> None:
+        for kind in (self._parameters, self._buffers, self._modules, self.__dict__):
+            kind.pop(name, None)
+
+    def __getattr__(self, name: str) -> Any:
+        for kind in ("_parameters", "_buffers", "_modules"):
+            members = self.__dict__.get(kind, {})
+            if name in members:
+                return members[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        if not any(name in kind for kind in (self._parameters, self._buffers, self._modules, self.__dict__)):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._forget(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*object.__dir__(self), *self._parameters, *self._buffers, *self._modules})
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        self._forget(name)
+        self._parameters[name] = param
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """A tensor that moves with the module and, if persistent, is part of its state_dict."""
+        self._forget(name)
+        self._buffers[name] = tensor
+        if not persistent:
+            self._not_saved.add(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        self._forget(name)
+        self._modules[name] = module
+
+    register_module = add_module
+
+    # walking the tree
+
+    def named_modules(self, memo: set[Module] | None = None, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all below it, each once, with dotted names."""
+        memo = set() if memo is None else memo
+        if self not in memo:
+            memo.add(self)
+            yield prefix, self
+            for name, child in self._modules.items():
+                if child is not None:
+                    yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name)
+
+    def modules(self) -> Iterator[Module]:
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        return ((name, child) for name, child in self._modules.items() if child is not None)
+
+    def children(self) -> Iterator[Module]:
+        return (child for _, child in self.named_children())
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """All parameters, shared ones once, with dotted names."""
+        return self._named("_parameters", prefix, recurse)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        return (param for _, param in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+        return self._named("_buffers", prefix, recurse)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def _named(self, kind: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        for path, module in self.named_modules(prefix=prefix) if recurse else [(prefix, self)]:
+            for name, value in getattr(module, kind).items():
+                if value is not None and id(value) not in seen:
+                    seen.add(id(value))
+                    yield f"{path}.{name}" if path else name, value
+
+    def get_submodule(self, target: str) -> Module:
+        """The module with this dotted name."""
+        module = self
+        for name in target.split(".") if target else []:
+            child = module._modules.get(name)
+            if child is None:
+                raise AttributeError(f"{type(module).__name__} has no submodule {name!r}")
+            module = child
+        return module
+
+    # mode, place and state
+
+    def train(self: M, mode: bool = True) -> M:
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self: M) -> M:
+        return self.train(False)
+
+    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+        for param in self.parameters():
+            param.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for param in self.parameters():
+            if set_to_none:
+                param.grad = None
+            elif param.grad is not None:
+                param.grad.zero_()
+
+    def apply(self: M, fn: Callable[[Module], Any]) -> M:
+        """Calls `fn` on every submodule, children first, and on the module itself."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def _convert(self: M, convert: Callable[[Tensor], Tensor]) -> M:
+        with no_grad():
+            for module in self.modules():
+                for param in module._parameters.values():
+                    if param is not None:
+                        param._array = convert(param.detach())._array
+                        param._grad_view = None
+                        if param.grad is not None:
+                            param.grad = convert(param.grad)
+                for name, buffer in module._buffers.items():
+                    if buffer is not None:
+                        module._buffers[name] = convert(buffer)
+        return self
+
+    def to(self: M, *args: Any, **kwargs: Any) -> M:
+        """Moves parameters and buffers in place, as `Tensor.to`; a dtype applies to floating-point ones only."""
+        dtype_free = [
+            a
+            for a in args
+            if isinstance(a, (str, Tensor)) or (hasattr(a, "index") and hasattr(a, "type") and not hasattr(a, "kind"))
+        ]
+
+        def convert(tensor: Tensor) -> Tensor:
+            if tensor.is_floating_point():
+                return tensor.to(*args, **kwargs)
+            return tensor.to(*dtype_free, **{k: v for k, v in kwargs.items() if k != "dtype"})
+
+        return self._convert(convert)
+
+    def cpu(self: M) -> M:
+        return self.to("cpu")
+
+    def cuda(self: M, index: int | None = None) -> M:
+        return self._convert(lambda tensor: tensor.cuda(index))
+
+    def float(self: M) -> M:
+        return self._convert(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor)
+
+    def double(self: M) -> M:
+        return self._convert(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
+
+    def half(self: M) -> M:
+        return self._convert(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
+
+    def state_dict(self, prefix: str = "") -> OrderedDict[str, Tensor]:
+        """All parameters and persistent buffers by dotted name, as in PyTorch: the same memory, without history."""
+        result: OrderedDict[str, Tensor] = OrderedDict()
+        for name, param in self._parameters.items():
+            if param is not None:
+                result[prefix + name] = param.detach()
+        for name, buffer in self._buffers.items():
+            if buffer is not None and name not in self._not_saved:
+                result[prefix + name] = buffer.detach()
+        for name, child in self.named_children():
+            result.update(child.state_dict(f"{prefix}{name}."))
+        return result
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:
+        """Copies values into the parameters and buffers of the same names; returns (missing, unexpected) keys.
+
+        Raises RuntimeError, before anything is changed, for keys that are missing or unexpected (if strict) and for
+        values of another shape.
+        """
+        own = self.state_dict()
+        missing = [key for key in own if key not in state_dict]
+        unexpected = [key for key in state_dict if key not in own]
+        problems = []
+        if strict and missing:
+            problems.append(f"missing keys: {', '.join(missing)}")
+        if strict and unexpected:
+            problems.append(f"unexpected keys: {', '.join(unexpected)}")
+        for key, target in own.items():
+            if key in state_dict and tuple(state_dict[key].shape) != target.shape:
+                problems.append(f"{key} has shape {tuple(state_dict[key].shape)}, expected {target.shape}")
+        if problems:
+            raise RuntimeError(f"cannot load the state of {type(self).__name__}: " + "; ".join(problems))
+        with no_grad():
+            for key, target in own.items():
+                if key in state_dict:
+                    target.copy_(state_dict[key])
+        return missing, unexpected
+
+    # hooks
+
+    def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """`hook(module, args, output)` after each forward; what it returns, if not None, takes the output's place."""
+        return _register(self._forward_hooks, hook)
+
+    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """`hook(module, args)` before each forward; what it returns, if not None, takes the arguments' place."""
+        return _register(self._forward_pre_hooks, hook)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """`hook(module, None, (grad_output,))` when the gradient of the output is known; may return another one."""
+        return _register(self._backward_hooks, hook)
+
+    def _has_hooks(self) -> bool:
+        return bool(self._forward_hooks or self._forward_pre_hooks or self._backward_hooks)
+
+    # printing
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses when the module is printed."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
+        extra = self.extra_repr()
+        if not lines:
+            return f"{type(self).__name__}({extra})"
+        return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _register(hooks: list[Any], hook: Callable[..., Any]) -> RemovableHandle:
+    hooks.append(hook)
+    return RemovableHandle(lambda: hooks.remove(hook))
