@@ -1,0 +1,83 @@
+"""MNIST, complete, from the package itself."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ..tensor import Tensor
+from ..utils.data import Dataset
+from .idx import load_folder, parse_idx
+
+# SHA-256 of the four files as first distributed, uncompressed
+CHECKSUMS = {
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+}
+
+_loaded: dict[str, Any] = {}
+
+
+def _embedded(name: str) -> Any:
+    """The array of a file inside the package, checked and kept. ValueError if the file is damaged."""
+    if name not in _loaded:
+        packed = (resources.files(__package__) / "data" / f"{name}.xz").read_bytes()
+        _loaded[name] = parse_idx(verified(packed, name), name)
+    return _loaded[name]
+
+
+def verified(packed: bytes, name: str) -> bytes:
+    """The bytes of an xz-compressed file of MNIST, if they are what they should be; else ValueError."""
+    try:
+        data = lzma.decompress(packed)
+    except lzma.LZMAError as error:
+        raise ValueError(f"the embedded {name}.xz is damaged ({error}); install the package again") from None
+    if hashlib.sha256(data).hexdigest() != CHECKSUMS[name]:
+        raise ValueError(f"the embedded {name}.xz is damaged (wrong checksum); install the package again")
+    return data
+
+
+class MNIST(Dataset):
+    """60,000 training or 10,000 test images of handwritten digits.
+
+    root       a folder with MNIST's idx files, or an npz archive; default: the copy inside the package.
+    train      which part.
+    transform, target_transform  applied to an image (a float tensor (1, 28, 28) in [0, 1]) and to a label (an int).
+
+    Attributes: data, uint8 (N, 28, 28); targets, int64 (N,). Raises ValueError for damaged files, FileNotFoundError.
+    By Yann LeCun, Corinna Cortes and Christopher Burges.
+    """
+
+    classes = tuple(map(str, range(10)))
+
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        train: bool = True,
+        transform: Callable[[Tensor], Any] | None = None,
+        target_transform: Callable[[int], Any] | None = None,
+    ) -> None:
+        if root is None:
+            part = "train" if train else "t10k"
+            images, labels = _embedded(f"{part}-images-idx3-ubyte"), _embedded(f"{part}-labels-idx1-ubyte")
+        else:
+            images, labels = load_folder(root)[0 if train else 2 :][:2]
+        self.data, self.targets = Tensor._make(images), Tensor._make(labels.astype("int64"))
+        self.transform, self.target_transform = transform, target_transform
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image: Any = self.data[index].unsqueeze(0).float() / 255.0
+        label: Any = int(self.targets[index])
+        return (
+            image if self.transform is None else self.transform(image),
+            label if self.target_transform is None else self.target_transform(label),
+        )
+
+    def __len__(self) -> int:
+        return len(self.data)

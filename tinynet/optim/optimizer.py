@@ -1,0 +1,162 @@
+"""The base of all optimizers: parameter groups, the arena, and saving."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..autograd import enable_grad
+from ..tensor import Tensor
+from .arena import Arena
+
+
+class Optimizer:
+    """Changes parameters by their gradients.
+
+    `params` is an iterable of tensors, or of dictionaries ("groups") with a "params" entry and options of their own.
+    Subclasses give the default options and `update`. Raises ValueError for no parameters or one given twice, TypeError for
+    what is no leaf tensor.
+    """
+
+    state_names: tuple[str, ...] = ()
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self._arenas: list[tuple[dict[str, Any], Arena]] = []
+        self._steps: dict[int, int] = {}  # by the identity of the parameter
+        if isinstance(params, Tensor):
+            raise TypeError("params is a Tensor, expected an iterable of tensors or of groups")
+        given = list(params)
+        if not given:
+            raise ValueError("params is empty, expected at least one parameter")
+        for group in given if isinstance(given[0], dict) else [{"params": given}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Adds a dictionary with "params" and options; those it lacks are the defaults."""
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        params = [p[1] if isinstance(p, tuple) else p for p in params]
+        known = {id(p) for group in self.param_groups for p in group["params"]}
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"params has a {type(p).__name__}, expected tensors")
+            if not p.is_leaf:
+                raise ValueError("params has a tensor that was computed from others, expected leaves")
+            if id(p) in known:
+                raise ValueError("params has a tensor twice")
+            known.add(id(p))
+        group = {**self.defaults, **param_group, "params": params}
+        self._check(group)
+        self.param_groups.append(group)
+        self._arenas.extend((group, arena) for arena in _arenas(params))
+
+    def _check(self, group: Mapping[str, Any]) -> None:
+        """Raises ValueError for options out of range."""
+        for name in ("lr", "eps", "weight_decay", "momentum"):
+            if name in group and not group[name] >= 0:
+                raise ValueError(f"{name} is {group[name]}, expected at least 0")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets all gradients, or sets them to zero."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    p.grad.zero_()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One update of all parameters that have a gradient; returns what `closure` returns, which is called first."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        self._rebuild()
+        for group, arena in self._arenas:
+            arena.collect()
+            steps = [None if p.grad is None else self._steps.get(id(p), 0) + 1 for p in arena.params]
+            for count in sorted({s for s in steps if s is not None}):
+                for run in arena.runs([s == count for s in steps]):
+                    states = [arena.state(name)[run] for name in self.state_names]
+                    self.update(group, count, arena.values[run], arena.grads[run], *states)
+            for p, s in zip(arena.params, steps):
+                if s is not None:
+                    self._steps[id(p)] = s
+                    p._version[0] += 1
+        return loss
+
+    def update(self, group: dict[str, Any], step: int, param: Any, grad: Any, *states: Any) -> None:
+        """Changes flat arrays in place: the parameters and each of `state_names`. `step` counts from 1."""
+        raise TypeError(f"{type(self).__name__} does not define update()")
+
+    def _rebuild(self) -> None:
+        """New arenas where parameters have been moved since; their states move along."""
+        if all(arena.intact() for _, arena in self._arenas):
+            return
+        saved = self._states_by_param()
+        self._arenas = [(group, arena) for group in self.param_groups for arena in _arenas(group["params"])]
+        self._restore(saved)
+
+    def _states_by_param(self) -> dict[int, dict[str, Tensor]]:
+        result = {}
+        for _, arena in self._arenas:
+            for p, slot in zip(arena.params, arena.slots):
+                result[id(p)] = {n: Tensor._make(a[slot].reshape(p.shape)) for n, a in arena.states.items()}
+        return result
+
+    def _restore(self, states: Mapping[int, Mapping[str, Tensor]]) -> None:
+        for _, arena in self._arenas:
+            for p, slot in zip(arena.params, arena.slots):
+                for name, value in states.get(id(p), {}).items():
+                    arena.state(name)[slot] = value.to(arena.device).to(arena.dtype)._array.reshape(-1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """{"state": {index: {"step": n, name: tensor}}, "param_groups": [...]}, as PyTorch's."""
+        states = self._states_by_param()
+        indices: dict[int, int] = {}
+        groups = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                indices.setdefault(id(p), len(indices))
+            groups.append({**group, "params": [indices[id(p)] for p in group["params"]]})
+        state = {
+            index: {"step": self._steps[key], **{n: t.clone() for n, t in states.get(key, {}).items()}}
+            for key, index in indices.items()
+            if key in self._steps
+        }
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Takes up a state that `state_dict` gave. ValueError if the groups or shapes do not fit; then nothing changes."""
+        groups = state_dict["param_groups"]
+        if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
+            raise ValueError("state_dict has other parameter groups than this optimizer")
+        params = [p for group in self.param_groups for p in group["params"]]
+        state = {int(index): entry for index, entry in state_dict["state"].items()}
+        for index, entry in state.items():
+            for name in self.state_names:
+                if name in entry and entry[name] is not None and tuple(entry[name].shape) != params[index].shape:
+                    raise ValueError(f"{name} of parameter {index} has shape {tuple(entry[name].shape)}, expected {params[index].shape}")
+        for group, saved in zip(self.param_groups, groups):
+            group.update({k: copy.deepcopy(v) for k, v in saved.items() if k != "params"})
+        self._rebuild()
+        self._steps = {id(params[i]): int(entry["step"]) for i, entry in state.items() if "step" in entry}
+        self._restore(
+            {id(params[i]): {n: entry[n] for n in self.state_names if entry.get(n) is not None} for i, entry in state.items()}
+        )
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines += [f"Parameter Group {i}", *(f"    {k}: {v}" for k, v in sorted(group.items()) if k != "params")]
+        return "\n".join([*lines, ")"])
+
+
+def _arenas(params: list[Tensor]) -> list[Arena]:
+    kinds: dict[Any, list[Tensor]] = {}
+    for p in params:
+        kinds.setdefault((p.dtype, p.device), []).append(p)
+    return [Arena(members) for members in kinds.values()]

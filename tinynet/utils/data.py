@@ -1,0 +1,255 @@
+"""Datasets, samplers and batches, under the names of `torch.utils.data`."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from .. import ops, random
+from ..device import xp
+from ..tensor import Tensor, tensor
+
+
+class Dataset:
+    """A collection with `__getitem__` and `__len__`."""
+
+    def __getitem__(self, index: int) -> Any:
+        raise TypeError(f"{type(self).__name__} does not define __getitem__()")
+
+    def __len__(self) -> int:
+        raise TypeError(f"{type(self).__name__} does not define __len__()")
+
+    def __add__(self, other: Dataset) -> ConcatDataset:
+        return ConcatDataset([self, other])
+
+
+class TensorDataset(Dataset):
+    """Tensors of one length; item i is the tuple of their entries i. A DataLoader indexes whole batches at once."""
+
+    def __init__(self, *tensors: Tensor) -> None:
+        if not tensors:
+            raise ValueError("TensorDataset needs at least one tensor")
+        if len({len(t) for t in tensors}) > 1:
+            raise ValueError(f"tensors have lengths {[len(t) for t in tensors]}, expected one length")
+        self.tensors = tensors
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        return tuple(t[index] for t in self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def batch(self, indices: Any) -> list[Tensor]:
+        """The entries at an array of indices, gathered at once on the device of each tensor."""
+        return [Tensor._make(t._array[xp(t._array).asarray(indices)]) for t in self.tensors]
+
+
+class Subset(Dataset):
+    """The items of a dataset at some indices."""
+
+    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+        self.dataset, self.indices = dataset, np.asarray(indices, np.int64)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.dataset[int(self.indices[index])]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, indices: Any) -> Any:
+        return self.dataset.batch(self.indices[indices])
+
+
+class ConcatDataset(Dataset):
+    """Datasets one after the other."""
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = list(datasets)
+        self.ends = list(accumulate(len(d) for d in self.datasets))
+
+    def __getitem__(self, index: int) -> Any:
+        index = index + len(self) if index < 0 else index
+        if not 0 <= index < len(self):
+            raise IndexError(f"index is {index}, expected 0 to {len(self) - 1}")
+        which = bisect_right(self.ends, index)
+        return self.datasets[which][index - (self.ends[which - 1] if which else 0)]
+
+    def __len__(self) -> int:
+        return self.ends[-1] if self.ends else 0
+
+
+def random_split(dataset: Any, lengths: Sequence[float], generator: random.Generator | None = None) -> list[Subset]:
+    """Random disjoint subsets of these lengths, or fractions that add up to 1. ValueError if they do not add up."""
+    total = len(dataset)
+    sizes = [int(n) for n in lengths]
+    if any(isinstance(n, float) for n in lengths):
+        if abs(sum(lengths) - 1) > 1e-9:
+            raise ValueError(f"lengths is {list(lengths)}, expected fractions that add up to 1")
+        sizes = [int(total * n) for n in lengths]
+        for i in range(total - sum(sizes)):
+            sizes[i % len(sizes)] += 1
+    if sum(sizes) != total:
+        raise ValueError(f"lengths is {list(lengths)}, expected numbers that add up to {total}")
+    order = np.asarray(random.randperm(total, generator=generator))
+    ends = list(accumulate(sizes))
+    return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends)]
+
+
+class Sampler:
+    """An iterable of indices."""
+
+    def __iter__(self) -> Iterator[int]:
+        raise TypeError(f"{type(self).__name__} does not define __iter__()")
+
+
+class SequentialSampler(Sampler):
+    def __init__(self, data_source: Any) -> None:
+        self.data_source = data_source
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self.data_source)))
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+
+class RandomSampler(Sampler):
+    """Every index once, in random order; or `num_samples` with replacement."""
+
+    def __init__(
+        self,
+        data_source: Any,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: random.Generator | None = None,
+    ) -> None:
+        self.data_source, self.replacement, self.generator = data_source, replacement, generator
+        self.num_samples = len(data_source) if num_samples is None else num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        n = len(self.data_source)
+        if self.replacement:
+            drawn = random.randint(0, n, (self.num_samples,), generator=self.generator)
+        else:
+            drawn = random.randperm(n, generator=self.generator)[: self.num_samples]
+        return iter(drawn.tolist())
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class WeightedRandomSampler(Sampler):
+    """Indices drawn with these weights."""
+
+    def __init__(
+        self,
+        weights: Sequence[float],
+        num_samples: int,
+        replacement: bool = True,
+        generator: random.Generator | None = None,
+    ) -> None:
+        self.weights, self.num_samples = tensor(weights), num_samples
+        self.replacement, self.generator = replacement, generator
+
+    def __iter__(self) -> Iterator[int]:
+        drawn = random.multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
+        return iter(drawn.tolist())
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class BatchSampler(Sampler):
+    """Lists of `batch_size` indices of another sampler."""
+
+    def __init__(self, sampler: Any, batch_size: int, drop_last: bool = False) -> None:
+        self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
+
+    def __iter__(self) -> Iterator[Any]:
+        batch: list[int] = []
+        for index in self.sampler:
+            batch.append(index)
+            if len(batch) == self.batch_size:
+                yield batch
+                batch = []
+        if batch and not self.drop_last:
+            yield batch
+
+    def __len__(self) -> int:
+        n = len(self.sampler)
+        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Items stacked into tensors, inside the tuples, lists and dictionaries they come in."""
+    first = batch[0]
+    if isinstance(first, Tensor):
+        return ops.stack(batch)
+    if isinstance(first, dict):
+        return {key: default_collate([item[key] for item in batch]) for key in first}
+    if isinstance(first, (tuple, list)):
+        return [default_collate(column) for column in zip(*batch)]
+    if isinstance(first, str):
+        return list(batch)
+    return tensor(np.stack([np.asarray(item) for item in batch]) if hasattr(first, "dtype") else list(batch))
+
+
+class DataLoader:
+    """Batches of a dataset.
+
+    dataset     anything with `__getitem__` and `__len__`. If it has `batch(indices)`, as TensorDataset, whole batches are
+                taken at once.
+    batch_size  default 1; `shuffle` draws a new order each time, from `generator` or the default one.
+    sampler     indices in an order of its own; batch_sampler: lists of indices. They exclude shuffle, batch_size.
+    drop_last   leave out a last batch that is smaller.
+    collate_fn  makes a batch of a list of items; default `default_collate`.
+
+    Raises ValueError for options that exclude each other or a batch size below 1.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        sampler: Any = None,
+        batch_sampler: Any = None,
+        *,
+        collate_fn: Callable[[Sequence[Any]], Any] | None = None,
+        drop_last: bool = False,
+        generator: random.Generator | None = None,
+    ) -> None:
+        if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+            raise ValueError("batch_sampler excludes batch_size, shuffle, sampler and drop_last")
+        if sampler is not None and shuffle:
+            raise ValueError("sampler excludes shuffle")
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, expected at least 1")
+        self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
+        self.collate_fn, self.generator = collate_fn, generator
+        if sampler is None:
+            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+        self.sampler = sampler
+        self.batch_sampler = BatchSampler(sampler, batch_size, drop_last) if batch_sampler is None else batch_sampler
+
+    def __iter__(self) -> Iterator[Any]:
+        whole = self.collate_fn is None and _can_batch(self.dataset)
+        collate = self.collate_fn or default_collate
+        for indices in self.batch_sampler:
+            if whole:
+                yield self.dataset.batch(np.asarray(indices))
+            else:
+                yield collate([self.dataset[i] for i in indices])
+
+    def __len__(self) -> int:
+        return len(self.batch_sampler)
+
+
+def _can_batch(dataset: Any) -> bool:
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    return hasattr(dataset, "batch")
