@@ -13,14 +13,29 @@ import heapq
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
-from .device import device_of, module_of, on, xp
+from .device import device_of, on, xp
 from .grad_mode import _mode, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .tensor import Tensor
 
+__all__ = [
+    "Function",
+    "GradcheckError",
+    "Node",
+    "Op",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "is_grad_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
+
 Grad = Tensor | None
-Hook = Callable[[Tensor], "Tensor | None"]
+Hook = Callable[[Tensor], Grad]
 
 _order = count()
 
@@ -31,6 +46,17 @@ class Node:
     As `ctx`, forward may set any attribute on it; backward reads these and `input(i)`, `output(i)` and `needs(i)`.
     """
 
+    # what most nodes do not have is kept here once, not in each of them
+    saved_inputs: Sequence[tuple[int, Any, int | None]] = ()
+    saved_outputs: Sequence[tuple[Any, list[int], int]] = ()
+    guards: Sequence[tuple[list[int], int]] = ()  # versions of tensors that went into attributes, and what they were
+    hooks: dict[int, list[Hook]] | None = None
+    retained: dict[int, weakref.ref[Tensor]] | None = None
+    freed = False
+    order: int
+    edges: list[tuple[Node | Tensor, int] | None]
+    outputs: list[tuple[Any, ...]]  # shape, dtype, device
+
     def __init__(self, op: type[Op]) -> None:
         self.op = op
 
@@ -38,25 +64,31 @@ class Node:
         op = self.op
         self.order = next(_order)
         self.edges = [_edge(a) if isinstance(a, Tensor) and a.requires_grad else None for a in args]
-        self.saved_inputs = [(i, args[i], args[i]._version[0]) for i in op.saves if isinstance(args[i], Tensor)]
-        self.saved_outputs = [(o._array, o._version, o._version[0]) for o in outputs] if op.saves_output else []
-        self.outputs = [(o._array.shape, o._array.dtype, device_of(o._array)) for o in outputs]
-        self.hooks: dict[int, list[Hook | None]] = {}
-        self.retained: dict[int, weakref.ref[Tensor]] = {}
-        self.freed = False
+        if op.saves:
+            self.saved_inputs = [
+                (i, args[i], args[i]._version[0] if isinstance(args[i], Tensor) else None) for i in op.saves
+            ]
+        if op.saves_output:
+            self.saved_outputs = [(o._array, o._version, o._version[0]) for o in outputs]
+        self.outputs = [(o._array.shape, o._array.dtype) for o in outputs]
 
     def needs(self, i: int) -> bool:
         """Whether the gradient of input i is wanted."""
         return self.edges[i] is not None
 
-    def input(self, i: int) -> Tensor:
-        """Input i, which the Op's `saves` names; RuntimeError if it was modified in place since."""
-        for position, tensor, version in self.saved_inputs:
+    def input(self, i: int) -> Any:
+        """Input i, which the Op's `saves` names, as it was given; RuntimeError if it was modified in place since."""
+        for position, value, version in self.saved_inputs:
             if position == i:
-                if tensor._version[0] != version:
+                if version is not None and value._version[0] != version:
                     raise _modified(self.op)
-                return tensor  # type: ignore[no-any-return]
+                return value
         raise IndexError(f"{self.op.__name__} has not saved input {i}")
+
+    def input_shape(self, i: int) -> tuple[int, ...]:
+        """The shape of input i, whose gradient is wanted."""
+        target, index = self.edges[i]  # type: ignore[misc]  # the edge is there if the gradient is wanted
+        return target.outputs[index][0] if isinstance(target, Node) else target._array.shape  # type: ignore[no-any-return]
 
     def output(self, i: int = 0) -> Tensor:
         """Output i of an Op with `saves_output`; RuntimeError if it was modified in place since."""
@@ -74,16 +106,12 @@ class Node:
         return f"<{self.name()}>"
 
     def _free(self) -> None:
-        self.freed = True
-        self.saved_inputs = []
-        self.saved_outputs = []
-        for name in [n for n in self.__dict__ if n not in _NODE_FIELDS]:
+        for name in [n for n in self.__dict__ if n not in _KEPT]:
             delattr(self, name)
+        self.freed = True
 
 
-_NODE_FIELDS = frozenset(
-    ("op", "order", "edges", "saved_inputs", "saved_outputs", "outputs", "hooks", "retained", "freed")
-)
+_KEPT = frozenset(("op", "order", "edges", "outputs", "hooks", "retained"))
 
 
 def _edge(tensor: Tensor) -> tuple[Node | Tensor, int]:
@@ -104,39 +132,36 @@ class Op:
     saves_output  whether backward reads the outputs.
     is_view       the output may share memory with input 0; modifying one modifies the other.
 
-    `forward(ctx, *args, **params)` gets raw arrays where `apply` got Tensors and returns an array or a tuple of arrays.
-    `backward(ctx, *grads)` gets a Tensor for each output (zeros if nothing flowed there) and returns a Tensor or None for
-    each positional argument: a tuple, or one value if there is one argument.
+    `forward(ctx, *args)` gets raw arrays where `apply` got Tensors and returns an array or a tuple of arrays.
+    `backward(ctx, *grads)` gets a Tensor for each output (zeros if nothing flowed there; None for an output of integers)
+    and returns a Tensor or None for each argument: a tuple, or one value if there is one argument.
     """
 
     saves: tuple[int, ...] = ()
     saves_output = False
     is_view = False
 
-    @staticmethod
-    def forward(ctx: Node, *args: Any, **params: Any) -> Any:
-        raise TypeError("an Op needs a static method forward")
-
-    @staticmethod
-    def backward(ctx: Node, *grads: Tensor) -> Any:
-        raise RuntimeError(f"{ctx.op.__name__} cannot be differentiated")
+    forward: ClassVar[Callable[..., Any]]
+    backward: ClassVar[Callable[..., Any]]
 
     @classmethod
-    def apply(cls, *args: Any, **params: Any) -> Any:
+    def apply(cls, *args: Any) -> Any:
         ctx = Node(cls)
         tracked = False
         arrays = []
         for a in args:
             if isinstance(a, Tensor):
+                if a._base is not None and a._base._node is not a._base_node:
+                    _check_stale(a)
                 tracked = tracked or a.requires_grad
                 arrays.append(a._array)
             else:
                 arrays.append(a)
-        result = cls.forward(ctx, *arrays, **params)
+        result = cls.forward(ctx, *arrays)
         several = isinstance(result, tuple)
-        outputs = [Tensor._make(array) for array in (result if several else (result,))]
+        outputs = [Tensor._make(array) for array in result] if several else [Tensor._make(result)]
         if cls.is_view:
-            _share_version(args[0], outputs)
+            _share_version(args[0], outputs[0])
         if tracked and _mode.enabled:
             ctx._record(args, outputs)
             for i, output in enumerate(outputs):
@@ -145,11 +170,21 @@ class Op:
         return tuple(outputs) if several else outputs[0]
 
 
-def _share_version(source: Tensor, views: list[Tensor]) -> None:
-    for view in views:
-        if view._array is source._array or xp(source._array).may_share_memory(view._array, source._array):
-            view._version = source._version
-            view._base = source if source._base is None else source._base
+def _share_version(source: Tensor, view: Tensor) -> None:
+    """A view has the version, and remembers the history, of the tensor whose memory it shows."""
+    array, base = view._array, view._array.base
+    if array is source._array or (base is not None and (base is source._array or base is source._array.base)):
+        view._version = source._version
+        view._base = source if source._base is None else source._base
+        view._base_node = view._base._node
+
+
+def _check_stale(view: Tensor) -> None:
+    if _mode.enabled:
+        raise RuntimeError(
+            f"this view, of shape {view.shape}, shows a tensor that has been modified in place since: its gradient would "
+            "be wrong; take the view again after the modification"
+        )
 
 
 class FunctionCtx(Node):
@@ -193,12 +228,12 @@ class Function(Op):
     """
 
     @classmethod
-    def apply(cls, *args: Any, **params: Any) -> Any:
+    def apply(cls, *args: Any) -> Any:
         ctx = FunctionCtx(cls)
         tracked = _mode.enabled and any(isinstance(a, Tensor) and a.requires_grad for a in args)
         ctx.edges = [_edge(a) if tracked and isinstance(a, Tensor) and a.requires_grad else None for a in args]
         with no_grad():
-            result = cls.forward(ctx, *args, **params)
+            result = cls.forward(ctx, *args)
         outputs = [_own(o, args) for o in (result if isinstance(result, tuple) else (result,))]
         if tracked:
             ctx._record(args, outputs)
@@ -297,47 +332,25 @@ def _walk(
     roots: list[Tensor], grads: list[Tensor], retain: bool, create_graph: bool, wanted: list[Tensor] | None
 ) -> list[Grad]:
     """Walks the graph from the roots; returns the gradients of `wanted`, or adds to the leaves' `.grad` if None."""
-    pending: dict[Node, list[Grad]] = {}
-    heap: list[tuple[int, Node]] = []
-    found: dict[
-        tuple[int, int], Tensor
-    ] = {}  # gradients of wanted tensors, by the identity of their place in the graph
-    places = {} if wanted is None else {(id(_edge(t)[0]), _edge(t)[1]): t for t in wanted}
-    useful = None if wanted is None else _leading_to([_edge(r)[0] for r in roots], {place for place, _ in places})
-
-    def flow(edge: tuple[Node | Tensor, int], value: Tensor) -> None:
-        target, index = edge
-        if isinstance(target, Node):
-            if useful is not None and target not in useful and (id(target), index) not in places:
-                return
-            slots = pending.get(target)
-            if slots is None:
-                slots = pending[target] = [None] * len(target.outputs)
-                heapq.heappush(heap, (-target.order, target))
-            before = slots[index]
-            slots[index] = value if before is None else before + value
-        elif wanted is None:
-            _accumulate(target, value, create_graph)
-        elif (id(target), 0) in places:
-            before = found.get((id(target), 0))
-            found[id(target), 0] = value if before is None else before + value
-
+    walk = _Walk(roots, create_graph, wanted)
     with set_grad_enabled(create_graph):
         for root, value in zip(roots, grads):
-            flow(_edge(root), value)
-        while heap:
-            _, node = heapq.heappop(heap)
-            slots = pending.pop(node)
-            for index in range(len(slots)):
-                slots[index] = _observe(node, index, slots[index])
-                if (id(node), index) in places and slots[index] is not None:
-                    found[id(node), index] = slots[index]  # type: ignore[assignment]
-            if useful is not None and node not in useful:
+            walk.flow(_edge(root), value)
+        while walk.heap:
+            _, node = heapq.heappop(walk.heap)
+            slots = walk.pending.pop(node)
+            walk.observe(node, slots)
+            if not walk.leads_on(node):
                 continue
             if node.freed:
                 raise _freed()
-            filled = [_zeros(node, i) if s is None else s for i, s in enumerate(slots)]
-            result = node.op.backward(node, *filled)
+            for version, expected in node.guards:
+                if version[0] != expected:
+                    raise _modified(node.op)
+            if len(slots) > 1:
+                like = next(s for s in slots if s is not None)
+                slots = [_zeros(node, i, like) if s is None else s for i, s in enumerate(slots)]
+            result = node.op.backward(node, *slots)  # type: ignore[arg-type]  # None only for outputs of integers
             results = result if isinstance(result, tuple) else (result,)
             if len(results) != len(node.edges):
                 raise RuntimeError(
@@ -345,15 +358,69 @@ def _walk(
                 )
             if not retain:
                 node._free()
-            for edge, value in zip(node.edges, results):
-                if edge is not None and value is not None:
-                    flow(edge, value)
-        if wanted is None:
+            for edge, flowing in zip(node.edges, results):
+                if edge is not None and flowing is not None:
+                    walk.flow(edge, flowing)
+        return walk.finish()
+
+
+class _Walk:
+    """Where the gradients of one walk are on their way to."""
+
+    def __init__(self, roots: list[Tensor], create_graph: bool, wanted: list[Tensor] | None) -> None:
+        self.pending: dict[Node, list[Grad]] = {}
+        self.heap: list[tuple[int, Node]] = []
+        self.found: dict[tuple[int, int], Tensor] = {}  # by the identity of a place in the graph
+        self.waiting: dict[int, Tensor] = {}  # leaves whose hooks run when all of the gradient has arrived
+        self.create_graph = create_graph
+        self.wanted = wanted
+        if wanted is not None:
+            self.places = {(id(target), index) for target, index in map(_edge, wanted)}
+            self.useful = _leading_to([_edge(r)[0] for r in roots], {place for place, _ in self.places})
+
+    def flow(self, edge: tuple[Node | Tensor, int], value: Tensor) -> None:
+        """Adds to what has arrived at a place."""
+        target, index = edge
+        if isinstance(target, Node):
+            slots = self.pending.get(target)
+            if slots is None:
+                slots = self.pending[target] = [None] * len(target.outputs)
+                heapq.heappush(self.heap, (-target.order, target))
+            before = slots[index]
+            slots[index] = value if before is None else before + value
+        elif self.wanted is None and not target._hooks:
+            _accumulate(target, value, self.create_graph)
+        elif self.wanted is None or (id(target), 0) in self.places:
+            before = self.found.get((id(target), 0))
+            self.found[id(target), 0] = value if before is None else before + value
+            self.waiting[id(target)] = target
+
+    def observe(self, node: Node, slots: list[Grad]) -> None:
+        """Runs the hooks of a node's outputs and keeps the gradients that were asked for."""
+        for index, value in enumerate(slots):
+            if value is None:
+                continue
+            if node.hooks is not None:
+                value = slots[index] = _run_hooks(value, node.hooks.get(index, ()))
+            if node.retained is not None and self.wanted is None and index in node.retained:
+                tensor = node.retained[index]()
+                if tensor is not None:
+                    tensor.grad = value if tensor.grad is None else tensor.grad + value
+            if self.wanted is not None and (id(node), index) in self.places:
+                self.found[id(node), index] = value
+
+    def leads_on(self, node: Node) -> bool:
+        """Whether anything that is wanted lies behind a node."""
+        return self.wanted is None or node in self.useful
+
+    def finish(self) -> list[Grad]:
+        for leaf in self.waiting.values():
+            self.found[id(leaf), 0] = _run_hooks(self.found[id(leaf), 0], leaf._hooks)
+            if self.wanted is None:
+                _accumulate(leaf, self.found[id(leaf), 0], self.create_graph)
+        if self.wanted is None:
             return []
-        result_grads = [found.get((id(_edge(t)[0]), _edge(t)[1])) for t in wanted]
-        return [
-            _run_hooks(g, t._hooks) if g is not None and t._node is None else g for g, t in zip(result_grads, wanted)
-        ]
+        return [self.found.get((id(target), index)) for target, index in map(_edge, self.wanted)]
 
 
 def _leading_to(starts: list[Node | Tensor], places: Iterable[int]) -> set[Node]:
@@ -375,50 +442,34 @@ def _leading_to(starts: list[Node | Tensor], places: Iterable[int]) -> set[Node]
     return useful
 
 
-def _observe(node: Node, index: int, value: Grad) -> Grad:
-    """Runs the hooks of an output and keeps its gradient if that was asked for."""
-    if value is None:
-        return None
-    value = _run_hooks(value, node.hooks.get(index, ()))
-    if index in node.retained:
-        tensor = node.retained[index]()
-        if tensor is not None:
-            tensor.grad = value if tensor.grad is None else tensor.grad + value
-    return value
-
-
-def _run_hooks(value: Tensor, hooks: Iterable[Hook | None]) -> Tensor:
+def _run_hooks(value: Tensor, hooks: Iterable[Hook]) -> Tensor:
     for hook in hooks:
-        if hook is not None:
-            changed = hook(value)
-            value = value if changed is None else changed
+        changed = hook(value)
+        value = value if changed is None else changed
     return value
 
 
-def _zeros(node: Node, index: int) -> Tensor:
-    shape, dtype, where = node.outputs[index]
-    from .device import module_of, on
-
-    with on(where):
-        return Tensor._make(module_of(where).zeros(shape, dtype))
+def _zeros(node: Node, index: int, like: Tensor) -> Grad:
+    shape, dtype = node.outputs[index]
+    if dtype.kind != "f":
+        return None
+    with on(device_of(like._array)):
+        return Tensor._make(xp(like._array).zeros(shape, dtype))
 
 
 def _accumulate(leaf: Tensor, value: Tensor, create_graph: bool) -> None:
-    value = _run_hooks(value, leaf._hooks)
-    if value.shape != leaf.shape:
+    if value._array.shape != leaf._array.shape:
         raise RuntimeError(f"a gradient of shape {value.shape} arrived at a leaf of shape {leaf.shape}")
-    view = leaf._grad_view
     if create_graph:
         leaf.grad = value if leaf.grad is None else leaf.grad + value
-    elif leaf.grad is None:
-        if view is None:  # the array may be a view, or flow elsewhere too
-            leaf.grad = Tensor._make(value._array.astype(leaf._array.dtype, order="C", copy=True))
-        else:
-            view[...] = value._array
-            leaf.grad = Tensor._make(view)
-    else:
+    elif leaf.grad is not None:
         leaf.grad._array += value._array
         leaf.grad._version[0] += 1
+    elif leaf._grad_view is not None:
+        leaf._grad_view[...] = value._array
+        leaf.grad = Tensor._make(leaf._grad_view)
+    else:  # a copy, as the array may be a view, or flow elsewhere too
+        leaf.grad = Tensor._make(value._array.astype(leaf._array.dtype, order="C", copy=True))
 
 
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck  # noqa: E402 - needs what is above

@@ -21,6 +21,7 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
+
 from tinynet_kernels import registry
 from tinynet_kernels.spec import KernelSpec
 

@@ -30,13 +30,15 @@ class set_grad_enabled:
 
 
 class _Switch:
-    """A context manager and decorator that records, or does not."""
+    """A context manager and, with or without parentheses, a decorator that records, or does not."""
 
     mode: bool
 
-    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        return object.__new__(cls) if function is None else _decorate(cls, function)
+
+    def __init__(self) -> None:
         self._previous: list[bool] = []
-        self._function = function
 
     def __enter__(self) -> None:
         self._previous.append(_mode.enabled)
@@ -45,11 +47,8 @@ class _Switch:
     def __exit__(self, *error: object) -> None:
         _mode.enabled = self._previous.pop()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._function is not None:  # @no_grad
-            with type(self)():
-                return self._function(*args, **kwargs)
-        return _decorate(type(self), *args)  # @no_grad()
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return _decorate(type(self), function)
 
 
 def _decorate(switch: type[_Switch], function: Callable[..., Any]) -> Callable[..., Any]:

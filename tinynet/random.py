@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 import tinynet_kernels as kernels
 from tinynet_kernels.random import blocks
 

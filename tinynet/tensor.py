@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from . import dtypes
-from .device import CPU, device, device_of, module_of, move, on, require, xp
+from .device import CPU, device, device_of, module_of, move, on, require
 
 if TYPE_CHECKING:
     from .autograd import Node
+
+_KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # in-place results may not be of a higher one
 
 Scalar = bool | int | float
 Dim = int | tuple[int, ...] | list[int] | None
@@ -30,8 +33,9 @@ class Tensor:
     _node: Node | None = None
     _index = 0  # which of the node's outputs this is
     _base: Tensor | None = None  # the tensor this is a view of
+    _base_node: Node | None = None  # where that one came from when the view was taken
     _grad_view: Any = None  # where an optimizer's arena wants the gradient
-    _hooks: tuple[Callable[[Tensor], Tensor | None] | None, ...] = ()
+    _hooks: tuple[Callable[[Tensor], Tensor | None], ...] = ()
 
     __array_priority__ = 1000  # lets `array * tensor` reach __rmul__
 
@@ -121,6 +125,7 @@ class Tensor:
     @data.setter
     def data(self, value: Tensor) -> None:
         self._array = value._array
+        self._grad_view = None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         if requires_grad and self._array.dtype.kind != "f":
@@ -138,7 +143,6 @@ class Tensor:
     def detach(self) -> Tensor:
         result = Tensor._make(self._array)
         result._version = self._version
-        result._base = self if self._base is None else self._base
         return result
 
     def detach_(self) -> Tensor:
@@ -150,8 +154,8 @@ class Tensor:
         if not self.requires_grad:
             raise RuntimeError("retain_grad() needs a tensor that requires a gradient")
         if self._node is not None:
-            import weakref
-
+            if self._node.retained is None:
+                self._node.retained = {}
             self._node.retained[self._index] = weakref.ref(self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
@@ -159,10 +163,10 @@ class Tensor:
         if not self.requires_grad:
             raise RuntimeError("register_hook() needs a tensor that requires a gradient")
         if self._node is None:
-            hooks: list[Any] = list(self._hooks)
-            handle = RemovableHandle(lambda: setattr(self, "_hooks", tuple(h for h in self._hooks if h is not hook)))
-            self._hooks = (*hooks, hook)
-            return handle
+            self._hooks = (*self._hooks, hook)
+            return RemovableHandle(lambda: setattr(self, "_hooks", tuple(h for h in self._hooks if h is not hook)))
+        if self._node.hooks is None:
+            self._node.hooks = {}
         own = self._node.hooks.setdefault(self._index, [])
         own.append(hook)
         return RemovableHandle(lambda: own.remove(hook))
@@ -171,15 +175,26 @@ class Tensor:
         """Takes over the value, and with it the history, of a result computed out of place."""
         if result.shape != self.shape:
             raise RuntimeError(f"the result has shape {result.shape}, which does not fit in place into {self.shape}")
+        if _KINDS[result._array.dtype.kind] > _KINDS[self._array.dtype.kind]:
+            raise RuntimeError(f"the result has dtype {result.dtype}, which does not fit in place into {self.dtype}")
         self._may_change(result.requires_grad)
+        if autograd.is_grad_enabled() and (self.requires_grad or result.requires_grad):
+            if not result.requires_grad:  # a constant: the gradient of what was here before is 0, but it has one
+                result = ops.where(ops.ones_like(self, dtype=dtypes.bool), result, self)
+            elif result._node is None:
+                result = ops.clone(result)
+            self.requires_grad, self._node, self._index = True, result._node, result._index
         with np.errstate(invalid="ignore"):
             self._array[...] = result._array
         self._version[0] += 1
-        if result.requires_grad:
-            self.requires_grad, self._node, self._index = True, result._node, result._index
         return self
 
     def _may_change(self, with_history: bool) -> None:
+        """RuntimeError if this tensor must not be modified in place now."""
+        if any(s == 0 and n > 1 for s, n in zip(self._array.strides, self._array.shape)):
+            raise RuntimeError(
+                "an expanded tensor cannot be modified in place: several elements share one place; clone()"
+            )
         if not autograd.is_grad_enabled():
             return
         if self.requires_grad and self._node is None:
@@ -203,7 +218,7 @@ class Tensor:
         return self._array.tolist()
 
     def numpy(self) -> Any:
-        """The NumPy array that this tensor wraps: the same memory. RuntimeError if it requires a gradient, TypeError on CUDA."""
+        """The NumPy array that this tensor wraps. RuntimeError if it requires a gradient, TypeError on CUDA."""
         if self.requires_grad:
             raise RuntimeError("numpy() needs a tensor without a gradient; use detach().numpy()")
         if self.device.type != "cpu":
@@ -238,9 +253,7 @@ class Tensor:
                 device, dtype = arg.device, arg.dtype
             elif isinstance(arg, (str, _Device)):
                 device = arg
-            elif isinstance(arg, bool):
-                non_blocking = arg
-            elif arg is not None:
+            elif arg is not None and not isinstance(arg, bool):  # a bool is non_blocking
                 dtype = arg
         result = self
         if device is not None and _Device(device) != self.device:

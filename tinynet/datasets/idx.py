@@ -32,7 +32,9 @@ def parse_idx(data: bytes, name: str = "data") -> Any:
     for n in shape:
         size *= n
     if len(data) - start != size:
-        raise ValueError(f"{name} is cut off or damaged: {len(data) - start} bytes of elements, but shape {shape} needs {size}")
+        raise ValueError(
+            f"{name} is cut off or damaged: {len(data) - start} bytes of elements, but shape {shape} needs {size}"
+        )
     return np.frombuffer(data, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
 
 

@@ -18,28 +18,31 @@ def operands(a: Any, b: Any) -> tuple[Any, Any]:
 
     A float beside an integer tensor makes it a tensor of the default dtype. TypeError for tensors on two devices.
     """
-    if not isinstance(a, Tensor):
-        a, b = (a, b) if isinstance(b, Tensor) else (tensor(a), b)
-        b, a = _pair(b, a)
-        return a, b
-    return _pair(a, b)
+    if isinstance(a, Tensor):
+        return _pair(a, b)
+    b, a = _pair(b if isinstance(b, Tensor) else tensor(b), a)
+    return a, b
 
 
 def _pair(a: Tensor, b: Any) -> tuple[Tensor, Any]:
     if isinstance(b, Tensor):
-        if a._array.ndim == 0 or b._array.ndim == 0:
-            a, b = _same_device(a, b)
-        elif type(a._array) is not type(b._array) or device_of(a._array) != device_of(b._array):
-            raise _devices(a, b)
-        return a, b
+        if type(a._array) is np.ndarray and type(b._array) is np.ndarray:
+            return a, b
+        return _same_device(a, b)
     kind = a._array.dtype.kind
     if isinstance(b, builtins.bool):
         return a, b
     if isinstance(b, float):
-        return (a, b) if kind == "f" else (a.to(dtype=dtypes.get_default_dtype()), b)
+        return (a, b) if kind == "f" else (cast_to(a, dtypes.get_default_dtype()), b)
     if isinstance(b, int):
-        return (a, b) if kind != "b" else (a.to(dtype=dtypes.int64), b)
-    return _pair(a, tensor(b, device=a.device if not hasattr(b, "dtype") else None))
+        return (a, b) if kind != "b" else (cast_to(a, dtypes.int64), b)
+    return _pair(a, tensor(b, device=None if hasattr(b, "dtype") else a.device))
+
+
+def cast_to(a: Tensor, dtype: dtypes.DType) -> Tensor:
+    from .elementwise import cast
+
+    return cast(a, dtype)
 
 
 def _same_device(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,13 +62,12 @@ def _devices(a: Tensor, b: Tensor) -> TypeError:
 
 def same_device(name: str, *tensors: Tensor | None) -> None:
     """TypeError unless all tensors are on one device."""
-    places = {t.device for t in tensors if t is not None}
+    given = [t for t in tensors if t is not None]
+    if all(type(t._array) is np.ndarray for t in given):
+        return
+    places = {t.device for t in given}
     if len(places) > 1:
         raise TypeError(f"{name}: tensors are on {', '.join(sorted(map(str, places)))}, expected one device")
-
-
-def shape_of(a: Any) -> tuple[int, ...]:
-    return getattr(a, "shape", ())
 
 
 def unbroadcast(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -82,7 +84,7 @@ def unbroadcast(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def as_float(a: Tensor) -> Tensor:
     """The tensor, converted to the default dtype if it holds integers or booleans."""
-    return a if a._array.dtype.kind == "f" else a.to(dtype=dtypes.get_default_dtype())
+    return a if a._array.dtype.kind == "f" else cast_to(a, dtypes.get_default_dtype())
 
 
 def wrap(dim: int, ndim: int, name: str = "dim") -> int:

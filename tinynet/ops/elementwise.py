@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import math
 from typing import Any
 
@@ -11,154 +10,144 @@ import numpy as np
 from .. import dtypes
 from ..autograd import Node, Op
 from ..device import device as Device
-from ..device import move, xp
+from ..device import device_of, move, xp
 from ..tensor import Tensor, tensor
-from ._common import as_float, operands, shape_of, unbroadcast
+from ._common import as_float, operands, unbroadcast
+from .comparison import floor_divide, sign, trunc
 
 
-def _is_scalar(a: Any) -> bool:
-    return not isinstance(a, Tensor)
+def _fit(ctx: Node, i: int, grad: Any) -> Tensor | None:
+    """The gradient of operand i, computed if it is wanted and summed to the operand's shape."""
+    return unbroadcast(grad(), ctx.input_shape(i)) if ctx.needs(i) else None
 
 
-class _Binary(Op):
-    """Remembers the shapes, so that gradients can be summed back to them."""
-
-    @staticmethod
-    def shapes(ctx: Node, a: Any, b: Any) -> None:
-        ctx.shape_a, ctx.shape_b = shape_of(a), shape_of(b)  # type: ignore[attr-defined]
-
-    @staticmethod
-    def reduce(ctx: Any, ga: Any, gb: Any) -> tuple[Tensor | None, Tensor | None]:
-        return (
-            unbroadcast(ga(), ctx.shape_a) if ctx.needs(0) else None,
-            unbroadcast(gb(), ctx.shape_b) if ctx.needs(1) else None,
-        )
-
-
-class Add(_Binary):
+class Add(Op):
     @staticmethod
     def forward(ctx: Node, a: Any, b: Any) -> Any:
-        Add.shapes(ctx, a, b)
         return a + b
 
     @staticmethod
     def backward(ctx: Node, gy: Tensor) -> Any:
-        return Add.reduce(ctx, lambda: gy, lambda: gy)
+        return _fit(ctx, 0, lambda: gy), _fit(ctx, 1, lambda: gy)
 
 
-class Sub(_Binary):
+class Sub(Op):
     @staticmethod
     def forward(ctx: Node, a: Any, b: Any) -> Any:
-        Sub.shapes(ctx, a, b)
         return a - b
 
     @staticmethod
     def backward(ctx: Node, gy: Tensor) -> Any:
-        return Sub.reduce(ctx, lambda: gy, lambda: -gy)
+        return _fit(ctx, 0, lambda: gy), _fit(ctx, 1, lambda: -gy)
 
 
-class Mul(_Binary):
+class Mul(Op):
     saves = (0, 1)
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Any:
-        Mul.shapes(ctx, a, b)
-        ctx.numbers = tuple(None if hasattr(x, "dtype") else x for x in (a, b))
+    def forward(ctx: Node, a: Any, b: Any) -> Any:
         return a * b
 
     @staticmethod
-    def backward(ctx: Any, gy: Tensor) -> Any:
-        return Mul.reduce(ctx, lambda: gy * _factor(ctx, 1), lambda: gy * _factor(ctx, 0))
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        return _fit(ctx, 0, lambda: gy * ctx.input(1)), _fit(ctx, 1, lambda: gy * ctx.input(0))
 
 
-def _factor(ctx: Any, i: int) -> Any:
-    return ctx.input(i) if ctx.numbers[i] is None else ctx.numbers[i]
-
-
-class Div(_Binary):
+class Div(Op):
     saves = (0, 1)
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Any:
-        Div.shapes(ctx, a, b)
-        ctx.numbers = tuple(None if hasattr(x, "dtype") else x for x in (a, b))
-        return xp(a if hasattr(a, "dtype") else b).true_divide(a, b)
+    def forward(ctx: Node, a: Any, b: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return a / b
 
     @staticmethod
-    def backward(ctx: Any, gy: Tensor) -> Any:
-        b = _factor(ctx, 1)
-        return Div.reduce(ctx, lambda: gy / b, lambda: -gy * _factor(ctx, 0) / (b * b))
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        b = ctx.input(1)
+        return _fit(ctx, 0, lambda: gy / b), _fit(ctx, 1, lambda: -gy * ctx.input(0) / (b * b))
 
 
-class Pow(_Binary):
+class Pow(Op):
     saves = (0, 1)
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Any:
-        Pow.shapes(ctx, a, b)
-        ctx.numbers = tuple(None if hasattr(x, "dtype") else x for x in (a, b))
-        return a * a if not hasattr(b, "dtype") and b == 2 else a**b
+    def forward(ctx: Node, a: Any, b: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return a * a if not hasattr(b, "dtype") and b == 2 else a**b
 
     @staticmethod
-    def backward(ctx: Any, gy: Tensor) -> Any:
-        a, b = _factor(ctx, 0), _factor(ctx, 1)
-
+    def backward(ctx: Node, gy: Tensor) -> Any:
         def base() -> Tensor:
-            if _is_scalar(b):
-                return gy * (b * pow(a, b - 1)) if b != 0 else gy * 0
-            return where(b == 0, zero(gy), gy * b * pow(a, b - 1))
+            a, b = ctx.input(0), ctx.input(1)
+            if isinstance(b, Tensor):
+                return where(b == 0, zero(gy), gy * b * pow(a, b - 1))  # type: ignore[no-any-return]
+            return gy * (b * pow(a, b - 1)) if b != 0 else gy * 0
 
         def exponent() -> Tensor:
-            logarithm = math.log(a) if _is_scalar(a) else log(where(a > 0, a, 1))
-            result = gy * pow(a, b) * logarithm
-            return where((a == 0) & (b >= 0), zero(gy), result) if not _is_scalar(a) else result
+            a, b = ctx.input(0), ctx.input(1)
+            if isinstance(a, Tensor):
+                return gy * pow(a, b) * log(where(a == 0, 1.0, a))  # 0 ** b is constant for b >= 0
+            return gy * pow(a, b) * (math.log(a) if a > 0 else 0.0 if a == 0 else math.nan)
 
-        return Pow.reduce(ctx, base, exponent)
+        return _fit(ctx, 0, base), _fit(ctx, 1, exponent)
 
 
 def zero(like: Tensor) -> Tensor:
     return Tensor._make(xp(like._array).zeros((), like._array.dtype))
 
 
-class Maximum(_Binary):
+class Maximum(Op):
     """Of equal elements each takes half of the gradient, as in PyTorch."""
 
     saves = (0, 1)
-    name, order = "maximum", staticmethod(lambda a, b: a > b)
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Any:
-        Maximum.shapes(ctx, a, b)
-        return getattr(xp(a), ctx.op.name)(a, b)
+    def forward(ctx: Node, a: Any, b: Any) -> Any:
+        return xp(a).maximum(a, b)
 
     @staticmethod
-    def backward(ctx: Any, gy: Tensor) -> Any:
+    def backward(ctx: Node, gy: Tensor) -> Any:
         a, b = ctx.input(0), ctx.input(1)
-        half = (a == b).to(dtype=gy.dtype) * 0.5
-        return Maximum.reduce(
-            ctx,
-            lambda: gy * (ctx.op.order(a, b).to(dtype=gy.dtype) + half),
-            lambda: gy * (ctx.op.order(b, a).to(dtype=gy.dtype) + half),
+        return _fit(ctx, 0, lambda: gy * _share(a > b, a == b, gy)), _fit(
+            ctx, 1, lambda: gy * _share(b > a, a == b, gy)
         )
 
 
-class Minimum(Maximum):
-    name, order = "minimum", staticmethod(lambda a, b: a < b)
+class Minimum(Op):
+    """As Maximum."""
+
+    saves = (0, 1)
+
+    @staticmethod
+    def forward(ctx: Node, a: Any, b: Any) -> Any:
+        return xp(a).minimum(a, b)
+
+    @staticmethod
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        a, b = ctx.input(0), ctx.input(1)
+        return _fit(ctx, 0, lambda: gy * _share(a < b, a == b, gy)), _fit(
+            ctx, 1, lambda: gy * _share(b < a, a == b, gy)
+        )
+
+
+def _share(chosen: Tensor, equal: Tensor, like: Tensor) -> Tensor:
+    return cast(chosen, like.dtype) + cast(equal, like.dtype) * 0.5
 
 
 class Where(Op):
+    saves = (0,)
+
     @staticmethod
-    def forward(ctx: Any, condition: Any, a: Any, b: Any) -> Any:
-        ctx.condition, ctx.shape_a, ctx.shape_b = condition, shape_of(a), shape_of(b)
+    def forward(ctx: Node, condition: Any, a: Any, b: Any) -> Any:
         return xp(condition).where(condition, a, b)
 
     @staticmethod
-    def backward(ctx: Any, gy: Tensor) -> Any:
-        condition = Tensor._make(ctx.condition)
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        condition, nothing = ctx.input(0), zero(gy)
         return (
             None,
-            unbroadcast(where(condition, gy, zero(gy)), ctx.shape_a) if ctx.needs(1) else None,
-            unbroadcast(where(condition, zero(gy), gy), ctx.shape_b) if ctx.needs(2) else None,
+            _fit(ctx, 1, lambda: where(condition, gy, nothing)),
+            _fit(ctx, 2, lambda: where(condition, nothing, gy)),
         )
 
 
@@ -176,7 +165,8 @@ class Cast(Op):
     @staticmethod
     def forward(ctx: Any, a: Any, dtype: Any) -> Any:
         ctx.dtype = a.dtype
-        return a.astype(dtype)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return a.astype(dtype)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
@@ -186,7 +176,7 @@ class Cast(Op):
 class ToDevice(Op):
     @staticmethod
     def forward(ctx: Any, a: Any, device: Any) -> Any:
-        ctx.device = Tensor._make(a).device
+        ctx.device = device_of(a)
         return move(a, device)
 
     @staticmethod
@@ -211,7 +201,8 @@ class _Unary(Op):
 
     @staticmethod
     def forward(ctx: Any, a: Any) -> Any:
-        return getattr(xp(a), ctx.op.function)(a)
+        with np.errstate(all="ignore"):
+            return getattr(xp(a), ctx.op.function)(a)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
@@ -256,8 +247,8 @@ class Sigmoid(Op):
 
     @staticmethod
     def forward(ctx: Node, a: Any) -> Any:
-        m = xp(a)
-        return (1 + m.tanh(a * 0.5)) * 0.5  # no exponential that could overflow
+        with np.errstate(over="ignore"):  # exp may be infinite: the result is then 0, as it should be
+            return 1 / (1 + xp(a).exp(-a))
 
     @staticmethod
     def backward(ctx: Node, gy: Tensor) -> Any:
@@ -311,13 +302,13 @@ class Erf(Op):
 
     @staticmethod
     def forward(ctx: Node, a: Any) -> Any:
-        if type(a) is not np.ndarray and not isinstance(a, np.ndarray):
-            from cupyx.scipy.special import erf as device_erf
+        if isinstance(a, np.ndarray):
+            from ._erf import erf as host_erf
 
-            return device_erf(a)
-        from ._erf import erf as host_erf
+            return np.asarray(host_erf(np.asarray(a))).astype(a.dtype, copy=False).view(type(a))
+        from cupyx.scipy.special import erf as device_erf
 
-        return np.asarray(host_erf(np.asarray(a))).view(type(a))
+        return device_erf(a)
 
     @staticmethod
     def backward(ctx: Node, gy: Tensor) -> Any:
@@ -329,28 +320,23 @@ class Clamp(Op):
     saves = (0, 1, 2)
 
     @staticmethod
-    def forward(ctx: Any, a: Any, low: Any, high: Any) -> Any:
+    def forward(ctx: Node, a: Any, low: Any, high: Any) -> Any:
         m = xp(a)
-        ctx.low, ctx.high = (None if hasattr(v, "dtype") else v for v in (low, high))
-        ctx.shape_low, ctx.shape_high = shape_of(low), shape_of(high)
         a = a if low is None else m.maximum(a, low)
         return a if high is None else m.minimum(a, high)
 
     @staticmethod
-    def backward(ctx: Any, gy: Tensor) -> Any:
-        x = ctx.input(0)
-        low, high = ctx.low, ctx.high
-        saved = {i: t for i, t, _ in ctx.saved_inputs}
-        low, high = saved.get(1, low), saved.get(2, high)
-        inside: Any = True
-        if low is not None:
-            inside = x >= low
-        if high is not None:
-            inside = (x <= high) if inside is True else inside & (x <= high)
-        gx = unbroadcast(where(inside, gy, zero(gy)), x.shape) if ctx.needs(0) else None
-        g_low = unbroadcast(where(x < low, gy, zero(gy)), ctx.shape_low) if ctx.needs(1) else None
-        g_high = unbroadcast(where(x > high, gy, zero(gy)), ctx.shape_high) if ctx.needs(2) else None
-        return gx, g_low, g_high
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        x, low, high = ctx.input(0), ctx.input(1), ctx.input(2)
+        below = x < low if low is not None else None
+        above = x > high if high is not None else None
+        outside = below | above if below is not None and above is not None else below if above is None else above
+        nothing = zero(gy)
+        return (
+            _fit(ctx, 0, lambda: where(outside, nothing, gy)),
+            _fit(ctx, 1, lambda: where(below if above is None else below & ~above, gy, nothing)),  # type: ignore[operator]
+            _fit(ctx, 2, lambda: where(above, gy, nothing)),
+        )
 
 
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
@@ -447,28 +433,23 @@ def expm1(input: Tensor) -> Tensor:
 
 
 def log(input: Tensor) -> Tensor:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _log.apply(as_float(input))  # type: ignore[no-any-return]
+    return _log.apply(as_float(input))  # type: ignore[no-any-return]
 
 
 def log1p(input: Tensor) -> Tensor:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _log1p.apply(as_float(input))  # type: ignore[no-any-return]
+    return _log1p.apply(as_float(input))  # type: ignore[no-any-return]
 
 
 def log2(input: Tensor) -> Tensor:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _log2.apply(as_float(input))  # type: ignore[no-any-return]
+    return _log2.apply(as_float(input))  # type: ignore[no-any-return]
 
 
 def log10(input: Tensor) -> Tensor:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _log10.apply(as_float(input))  # type: ignore[no-any-return]
+    return _log10.apply(as_float(input))  # type: ignore[no-any-return]
 
 
 def sqrt(input: Tensor) -> Tensor:
-    with np.errstate(invalid="ignore"):
-        return _sqrt.apply(as_float(input))  # type: ignore[no-any-return]
+    return _sqrt.apply(as_float(input))  # type: ignore[no-any-return]
 
 
 def rsqrt(input: Tensor) -> Tensor:
@@ -480,8 +461,7 @@ def square(input: Tensor) -> Tensor:
 
 
 def reciprocal(input: Tensor) -> Tensor:
-    with np.errstate(divide="ignore"):
-        return _reciprocal.apply(as_float(input))  # type: ignore[no-any-return]
+    return _reciprocal.apply(as_float(input))  # type: ignore[no-any-return]
 
 
 def abs(input: Tensor) -> Tensor:
@@ -568,144 +548,3 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     if not isinstance(mask, Tensor) or mask.dtype != dtypes.bool:
         raise TypeError(f"mask is {getattr(mask, 'dtype', type(mask).__name__)}, expected a boolean tensor")
     return where(mask, value, input)  # type: ignore[no-any-return]
-
-
-# without gradients
-
-
-def _plain(name: str, input: Any, *others: Any) -> Tensor:
-    arrays = [t._array if isinstance(t, Tensor) else t for t in (input, *others)]
-    first = next(a for a in arrays if hasattr(a, "dtype"))
-    return Tensor._make(getattr(xp(first), name)(*arrays))
-
-
-def _flat(name: str, input: Tensor) -> Tensor:
-    """A step function: its gradient is 0 everywhere, which PyTorch also records."""
-    result = _plain(name, input)
-    return result + input * 0 if input.requires_grad else result
-
-
-def sign(input: Tensor) -> Tensor:
-    return _flat("sign", input)
-
-
-def floor(input: Tensor) -> Tensor:
-    return _flat("floor", input)
-
-
-def ceil(input: Tensor) -> Tensor:
-    return _flat("ceil", input)
-
-
-def round(input: Tensor) -> Tensor:
-    return _flat("rint", input)
-
-
-def trunc(input: Tensor) -> Tensor:
-    return _flat("trunc", input)
-
-
-def isnan(input: Tensor) -> Tensor:
-    return _plain("isnan", input)
-
-
-def isinf(input: Tensor) -> Tensor:
-    return _plain("isinf", input)
-
-
-def isfinite(input: Tensor) -> Tensor:
-    return _plain("isfinite", input)
-
-
-def floor_divide(input: Any, other: Any) -> Tensor:
-    a, b = operands(input, other)
-    return _plain("floor_divide", a, b)
-
-
-def remainder(input: Any, other: Any) -> Tensor:
-    """input - other * floor(input / other): the sign of `other`, as Python's %."""
-    a, b = operands(input, other)
-    result = _plain("remainder", a, b)
-    if (isinstance(a, Tensor) and a.requires_grad) or (isinstance(b, Tensor) and b.requires_grad):
-        return a - b * floor_divide(a, b)  # type: ignore[no-any-return]
-    return result
-
-
-def eq(input: Any, other: Any) -> Tensor:
-    a, b = operands(input, other)
-    return _plain("equal", a, b)
-
-
-def ne(input: Any, other: Any) -> Tensor:
-    a, b = operands(input, other)
-    return _plain("not_equal", a, b)
-
-
-def lt(input: Any, other: Any) -> Tensor:
-    a, b = operands(input, other)
-    return _plain("less", a, b)
-
-
-def le(input: Any, other: Any) -> Tensor:
-    a, b = operands(input, other)
-    return _plain("less_equal", a, b)
-
-
-def gt(input: Any, other: Any) -> Tensor:
-    a, b = operands(input, other)
-    return _plain("greater", a, b)
-
-
-def ge(input: Any, other: Any) -> Tensor:
-    a, b = operands(input, other)
-    return _plain("greater_equal", a, b)
-
-
-def logical_not(input: Tensor) -> Tensor:
-    return _plain("logical_not", input)
-
-
-def logical_and(input: Tensor, other: Tensor) -> Tensor:
-    return _plain("logical_and", input, other)
-
-
-def logical_or(input: Tensor, other: Tensor) -> Tensor:
-    return _plain("logical_or", input, other)
-
-
-def logical_xor(input: Tensor, other: Tensor) -> Tensor:
-    return _plain("logical_xor", input, other)
-
-
-def bitwise_not(input: Tensor) -> Tensor:
-    return _plain("invert", input)
-
-
-def bitwise_and(input: Tensor, other: Any) -> Tensor:
-    return _plain("bitwise_and", input, other)
-
-
-def bitwise_or(input: Tensor, other: Any) -> Tensor:
-    return _plain("bitwise_or", input, other)
-
-
-def bitwise_xor(input: Tensor, other: Any) -> Tensor:
-    return _plain("bitwise_xor", input, other)
-
-
-def isclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: builtins.bool = False
-) -> Tensor:
-    return Tensor._make(xp(input._array).isclose(input._array, other._array, rtol, atol, equal_nan))
-
-
-def allclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: builtins.bool = False
-) -> builtins.bool:
-    """Whether |input - other| <= atol + rtol * |other| everywhere."""
-    return builtins.bool(isclose(input, other, rtol, atol, equal_nan).all().item())
-
-
-def equal(input: Tensor, other: Tensor) -> builtins.bool:
-    """Whether both have the same shape and elements."""
-    return input.shape == other.shape and builtins.bool((input == other).all().item())

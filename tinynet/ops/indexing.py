@@ -32,7 +32,8 @@ def _raw(index: Any, like: Any) -> Any:
 def _is_basic(index: Any) -> bool:
     parts = index if isinstance(index, tuple) else (index,)
     return all(
-        p is None or p is Ellipsis or isinstance(p, (int, np.integer, slice)) and not isinstance(p, bool) for p in parts
+        p is None or p is Ellipsis or (isinstance(p, (int, np.integer, slice)) and not isinstance(p, bool))
+        for p in parts
     )
 
 
@@ -41,12 +42,12 @@ class GetItem(Op):
 
     @staticmethod
     def forward(ctx: Any, a: Any, index: Any) -> Any:
-        ctx.shape, ctx.index = a.shape, index
+        ctx.index = index
         return a[index]
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        return IndexPut.apply(gy, ctx.index, ctx.shape), None
+        return IndexPut.apply(gy, ctx.index, ctx.input_shape(0)), None
 
 
 class IndexPut(Op):
@@ -72,7 +73,7 @@ class SetItem(Op):
 
     @staticmethod
     def forward(ctx: Any, a: Any, value: Any, index: Any) -> Any:
-        ctx.index, ctx.value_shape = index, value.shape
+        ctx.index = index
         result = a.copy()
         result[index] = value
         return result
@@ -83,7 +84,7 @@ class SetItem(Op):
         from .elementwise import zero
 
         hole = SetItem.apply(gy, zero(gy), ctx.index) if ctx.needs(0) else None
-        return hole, unbroadcast(GetItem.apply(gy, ctx.index), ctx.value_shape) if ctx.needs(1) else None, None
+        return hole, unbroadcast(GetItem.apply(gy, ctx.index), ctx.input_shape(1)) if ctx.needs(1) else None, None
 
 
 def add_at(target: Any, index: Any, values: Any) -> None:
@@ -93,23 +94,39 @@ def add_at(target: Any, index: Any, values: Any) -> None:
         return
     import cupy
 
-    # cupyx.scatter_add adds in any order; sorting the flat places and summing runs of equal ones has one result
-    flat = cupy.arange(target.size).reshape(target.shape)[index].reshape(-1)
-    values = cupy.broadcast_to(values, target[index].shape).reshape(-1)
-    if flat.size == 0:
-        return
-    order = cupy.argsort(flat, kind="stable")
-    places, sums = flat[order], values[order].astype(cupy.float64)
-    sums = cupy.cumsum(sums)
-    last = cupy.flatnonzero(cupy.concatenate([places[1:] != places[:-1], cupy.ones(1, bool)]))
-    totals = cupy.diff(cupy.concatenate([cupy.zeros(1, sums.dtype), sums[last]]))
-    target.reshape(-1)[places[last]] += totals.astype(target.dtype)
+    # Atomics would add in any order. Instead, the values are sorted by their place, runs of one place are summed in
+    # log2(n) steps (a segmented scan: each element adds the one 2**k before it if that has the same place), and the
+    # last of each run holds its sum.
+    places = cupy.arange(target.size).reshape(target.shape)[index]
+    values = cupy.broadcast_to(values, places.shape).reshape(-1)
+    places = places.reshape(-1)
+    order = cupy.argsort(places, kind="stable")
+    places, values = places[order], values[order]
+    step = 1
+    while step < places.size:
+        same = places[step:] == places[:-step]
+        values = cupy.concatenate([values[:step], cupy.where(same, values[step:] + values[:-step], values[step:])])
+        step *= 2
+    last = cupy.ones(places.shape, bool)
+    last[:-1] = places[1:] != places[:-1]
+    # elements that are not the last of their run go to one more place behind the target, which is cut off
+    sums = cupy.zeros(target.size + 1, target.dtype)
+    sums[cupy.where(last, places, target.size)] = values
+    target += sums[:-1].reshape(target.shape)
 
 
 def getitem(input: Tensor, index: Any) -> Tensor:
     """input[index]: a view for ints, slices, None and ...; a copy for tensors, lists and masks. IndexError outside."""
-    raw = _raw(index, input._array)
-    return GetItem.apply(input, raw)  # type: ignore[no-any-return]
+    result: Tensor = GetItem.apply(input, _raw(index, input._array))
+    if result._node is not None:
+        _guard(result._node, index)
+    return result
+
+
+def _guard(node: Node, index: Any) -> None:
+    """Backward will fail if a tensor in the index is modified before."""
+    parts = index if isinstance(index, tuple) else (index,)
+    node.guards = [(p._version, p._version[0]) for p in parts if isinstance(p, Tensor)]
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
@@ -120,7 +137,10 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     value = value.to(device=input.device, dtype=input.dtype)
     if is_grad_enabled() and (input.requires_grad or value.requires_grad):
         input._may_change(value.requires_grad)
-        input._inplace(SetItem.apply(input, value, raw))
+        result: Tensor = SetItem.apply(input, value, raw)
+        if result._node is not None:
+            _guard(result._node, index)
+        input._inplace(result)
         return
     input._may_change(False)
     input._array[raw] = value._array
@@ -128,24 +148,32 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
 
 class Gather(Op):
+    saves = (1,)
+
     @staticmethod
     def forward(ctx: Any, a: Any, index: Any, dim: int) -> Any:
-        ctx.shape, ctx.index, ctx.dim = a.shape, index, dim
+        ctx.dim = dim
         trimmed = a[tuple(slice(None) if d == dim else slice(n) for d, n in enumerate(index.shape))]
         return xp(a).take_along_axis(trimmed, index, axis=dim)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        zeros = Tensor._make(xp(gy._array).zeros(ctx.shape, gy._array.dtype))
-        return scatter_add(zeros, ctx.dim, Tensor._make(ctx.index), gy), None, None
+        zeros = Tensor._make(xp(gy._array).zeros(ctx.input_shape(0), gy._array.dtype))
+        return ScatterAdd.apply(zeros, gy, ctx.input(1), ctx.dim), None, None
 
 
 class ScatterAdd(Op):
+    saves = (2,)
+
     @staticmethod
     def forward(ctx: Any, a: Any, source: Any, index: Any, dim: int) -> Any:
-        ctx.index, ctx.dim, ctx.source_shape = index, dim, source.shape
+        ctx.dim, ctx.source_shape = dim, source.shape
         result = a.copy()
-        add_at(result, _along(index, dim), source[tuple(slice(n) for n in index.shape)])
+        where, values = _along(index, dim), source[tuple(slice(n) for n in index.shape)]
+        if index.shape[dim] == 1:  # no place can occur twice
+            result[where] += values
+        else:
+            add_at(result, where, values)
         return result
 
     @staticmethod
@@ -154,9 +182,11 @@ class ScatterAdd(Op):
 
 
 class Scatter(Op):
+    saves = (2,)
+
     @staticmethod
     def forward(ctx: Any, a: Any, source: Any, index: Any, dim: int) -> Any:
-        ctx.index, ctx.dim, ctx.source_shape = index, dim, source.shape
+        ctx.dim, ctx.source_shape = dim, source.shape
         result = a.copy()
         result[_along(index, dim)] = source[tuple(slice(n) for n in index.shape)] if source.ndim else source
         return result
@@ -165,7 +195,7 @@ class Scatter(Op):
     def backward(ctx: Any, gy: Tensor) -> Any:
         from .elementwise import zero
 
-        hole = Scatter.apply(gy, zero(gy), Tensor._make(ctx.index), ctx.dim) if ctx.needs(0) else None
+        hole = Scatter.apply(gy, zero(gy), ctx.input(2), ctx.dim) if ctx.needs(0) else None
         return hole, _to_source(gy, ctx) if ctx.needs(1) else None, None, None
 
 
@@ -182,7 +212,7 @@ def _to_source(gy: Tensor, ctx: Any) -> Tensor:
     from .reduction import sum
     from .shape import pad
 
-    part = gather(gy, ctx.dim, Tensor._make(ctx.index))
+    part: Tensor = Gather.apply(gy, ctx.input(2), ctx.dim)
     if not ctx.source_shape:
         return sum(part)
     extra = [(0, n - m) for n, m in zip(ctx.source_shape, part.shape)]
@@ -266,7 +296,7 @@ def embedding(weight: Tensor, indices: Tensor) -> Tensor:
         low, high = int(indices._array.min()), int(indices._array.max())
         if low < 0 or high >= weight.shape[0]:
             raise IndexError(f"index {low if low < 0 else high} is out of range: expected 0 to {weight.shape[0] - 1}")
-    return GetItem.apply(weight, indices._array)  # type: ignore[no-any-return]
+    return getitem(weight, indices)
 
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:

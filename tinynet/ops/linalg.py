@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 import tinynet_kernels as kernels
 
 from .. import dtypes
@@ -23,19 +24,21 @@ class MatMul(Op):
 
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
-        ctx.transposed, ctx.shapes = (transpose_a, transpose_b), (a.shape, b.shape)
+        ctx.transposed = transpose_a, transpose_b
         return kernels.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        (ta, tb), (shape_a, shape_b) = ctx.transposed, ctx.shapes
+        ta, tb = ctx.transposed
         ga = gb = None
         if ctx.needs(0):
             b = ctx.input(1)
-            ga = unbroadcast(MatMul.apply(b, gy, tb, True) if ta else MatMul.apply(gy, b, False, not tb), shape_a)
+            ga = MatMul.apply(b, gy, tb, True) if ta else MatMul.apply(gy, b, False, not tb)
+            ga = unbroadcast(ga, ctx.input_shape(0))
         if ctx.needs(1):
             a = ctx.input(0)
-            gb = unbroadcast(MatMul.apply(gy, a, True, ta) if tb else MatMul.apply(a, gy, not ta, False), shape_b)
+            gb = MatMul.apply(gy, a, True, ta) if tb else MatMul.apply(a, gy, not ta, False)
+            gb = unbroadcast(gb, ctx.input_shape(1))
         return ga, gb, None, None
 
 
@@ -62,12 +65,12 @@ class Linear(Op):
 class ChannelSum(Op):
     @staticmethod
     def forward(ctx: Any, x: Any) -> Any:
-        ctx.shape = x.shape
         return kernels.channel_sum(x)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        return reshape(gy, (1, -1, *(1 for _ in ctx.shape[2:]))).expand(ctx.shape)
+        shape = ctx.input_shape(0)
+        return reshape(gy, (1, -1, *(1 for _ in shape[2:]))).expand(shape)
 
 
 def channel_sum(x: Tensor) -> Tensor:

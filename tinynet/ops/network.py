@@ -7,14 +7,14 @@ from typing import Any
 import tinynet_kernels as kernels
 
 from .. import dtypes, random
-from ..autograd import Node, Op, is_grad_enabled
+from ..autograd import Op, is_grad_enabled
 from ..device import xp
 from ..tensor import Tensor
 from ._common import same_device
-from .elementwise import cast, exp, relu_mask
+from .elementwise import cast, relu_mask
 from .indexing import one_hot
 from .linalg import _in_kernel_dtype, channel_sum
-from .reduction import mean, sum
+from .reduction import mean, softmax
 
 
 class Conv2d(Op):
@@ -74,7 +74,7 @@ class MaxPool2d(Op):
         return y, indices
 
     @staticmethod
-    def backward(ctx: Any, gy: Tensor, _: Tensor) -> Any:
+    def backward(ctx: Any, gy: Tensor, _: None) -> Any:
         return MaxPool2dGrad.apply(gy, ctx.indices, ctx.shape, ctx.kernel_size, ctx.params), None, None
 
 
@@ -103,28 +103,25 @@ class MaxPool2dGather(Op):
 class SoftmaxCrossEntropy(Op):
     """Per-row losses; the gradient is one kernel, or tensor operations when it must itself be differentiated."""
 
-    saves = (0,)
+    saves = (0, 1)
 
     @staticmethod
     def forward(ctx: Any, logits: Any, labels: Any, params: dict[str, Any]) -> Any:
         loss, lse = kernels.softmax_cross_entropy(logits, labels, **params)
-        ctx.labels, ctx.lse, ctx.params = labels, lse, params
+        ctx.lse, ctx.params = lse, params
         return loss
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        logits = ctx.input(0)
+        logits, labels = ctx.input(0), ctx.input(1)
         if not is_grad_enabled():
-            grad = kernels.softmax_cross_entropy_grad(logits._array, ctx.labels, ctx.lse, gy._array, **ctx.params)
+            grad = kernels.softmax_cross_entropy_grad(logits._array, labels._array, ctx.lse, gy._array, **ctx.params)
             return Tensor._make(grad), None, None
-        from .reduction import logsumexp
-
-        ignored = Tensor._make(ctx.labels == ctx.params["ignore_index"])
-        labels = Tensor._make(ctx.labels).masked_fill(ignored, 0)
+        ignored = labels == ctx.params["ignore_index"]
         smoothing = ctx.params["label_smoothing"]
-        target = one_hot(labels, logits.shape[1]).to(dtype=logits.dtype) * (1 - smoothing) + smoothing / logits.shape[1]
-        probability = exp(logits - logsumexp(logits, 1, True))
-        return (probability - target) * gy.masked_fill(ignored, 0.0).unsqueeze(1), None, None
+        target = cast(one_hot(labels.masked_fill(ignored, 0), logits.shape[1]), logits.dtype)
+        target = target * (1 - smoothing) + smoothing / logits.shape[1]
+        return (softmax(logits, 1) - target) * gy.masked_fill(ignored, 0.0).unsqueeze(1), None, None
 
 
 class Dropout(Op):
@@ -141,21 +138,20 @@ class Dropout(Op):
 
 
 class BatchNorm(Op):
-    """(x - mean) * rsqrt(variance + eps) over the batch; mean and variance are returned beside it, without gradient."""
+    """(x - mean) * rsqrt(variance + eps), where mean and variance, (C,), are those of x and no inputs of their own."""
 
     saves = (0,)
 
     @staticmethod
-    def forward(ctx: Any, x: Any, eps: float) -> Any:
-        mean, variance = kernels.batch_norm_stats(x)
+    def forward(ctx: Any, x: Any, mean: Any, variance: Any, eps: float) -> Any:
         shape = (1, -1, *(1,) * (x.ndim - 2))
         ctx.mean = mean.reshape(shape)
         ctx.scale = (1 / xp(x).sqrt(variance + x.dtype.type(eps))).reshape(shape)
         ctx.eps = eps
-        return (x - ctx.mean) * ctx.scale, mean, variance
+        return (x - ctx.mean) * ctx.scale
 
     @staticmethod
-    def backward(ctx: Any, gy: Tensor, _mean: Tensor, _variance: Tensor) -> Any:
+    def backward(ctx: Any, gy: Tensor) -> Any:
         x = ctx.input(0)
         axes = (0, *range(2, x.ndim))
         if is_grad_enabled():  # mean and scale as functions of x, so that this can be differentiated again
@@ -165,7 +161,7 @@ class BatchNorm(Op):
             centred, scale = x - Tensor._make(ctx.mean), Tensor._make(ctx.scale)
         normalised = centred * scale
         projected = normalised * mean(gy * normalised, axes, True)
-        return scale * (gy - mean(gy, axes, True) - projected), None
+        return scale * (gy - mean(gy, axes, True) - projected), None, None, None
 
 
 def conv2d(
@@ -274,5 +270,6 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: ran
 
 
 def batch_norm(input: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """input (N, C, ...) normalised over its batch, the mean and the biased variance (C,)."""
-    return BatchNorm.apply(input, eps)  # type: ignore[no-any-return]
+    """input (N, C, ...) normalised over its batch; and the mean and the biased variance (C,), which have no gradient."""
+    mean, variance = kernels.batch_norm_stats(input._array)
+    return BatchNorm.apply(input, mean, variance, eps), Tensor._make(mean), Tensor._make(variance)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import builtins
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import dtypes
-from ..autograd import Node, Op
+from ..autograd import Op
 from ..device import xp
 from ..tensor import Tensor
 from ._common import as_float, wrap, wrap_all
+from .creation import ones_like
 from .elementwise import abs, cast, exp, log, sqrt, where, zero
 from .indexing import gather
-from .shape import expand, reshape
+from .shape import cat, expand, reshape
 
 
 class ValuesIndices(NamedTuple):
@@ -31,12 +33,12 @@ def _kept(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
 class Sum(Op):
     @staticmethod
     def forward(ctx: Any, a: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
-        ctx.shape, ctx.kept = a.shape, _kept(a.shape, dims)
+        ctx.kept = _kept(a.shape, dims)
         return a.sum(axis=dims, keepdims=keepdim)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        return expand(reshape(gy, ctx.kept), ctx.shape), None, None
+        return expand(reshape(gy, ctx.kept), ctx.input_shape(0)), None, None
 
 
 class Prod(Op):
@@ -51,15 +53,22 @@ class Prod(Op):
     def backward(ctx: Any, gy: Tensor) -> Any:
         """The product of all others is that of those before times that of those after: right where elements are 0."""
         x, dim = ctx.input(0), ctx.dim
-        n = x.shape[dim]
-        parts = []
-        for i in range(n):
-            before, after = x.narrow(dim, 0, i), x.narrow(dim, i + 1, n - i - 1)
-            parts.append(prod(before, dim, True) * prod(after, dim, True))
-        from .shape import cat
+        if x.shape[dim] == 0:
+            return x, None, None
+        one = ones_like(x.narrow(dim, 0, 1))
+        n = x.shape[dim] - 1
+        before = _products(cat([one, x.narrow(dim, 0, n)], dim), dim)
+        after = _products(cat([one, x.narrow(dim, 1, n).flip(dim)], dim), dim).flip(dim)
+        return (gy if ctx.keepdim else gy.unsqueeze(dim)) * before * after, None, None
 
-        others = cat(parts, dim)
-        return (gy if ctx.keepdim else gy.unsqueeze(dim)) * others, None, None
+
+def _products(x: Tensor, dim: int) -> Tensor:
+    """Cumulative products in log2(n) multiplications, each of which has a gradient that is right where elements are 0."""
+    n, step = x.shape[dim], 1
+    while step < n:
+        x = cat([x.narrow(dim, 0, step), x.narrow(dim, step, n - step) * x.narrow(dim, 0, n - step)], dim)
+        step *= 2
+    return x
 
 
 class Extreme(Op):
@@ -106,11 +115,11 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     if input._array.dtype.kind != "f":
         raise TypeError(f"mean() needs a floating-point tensor, not {input.dtype}")
     dims = wrap_all(dim, input.ndim)
-    count = int(np.prod([input._array.shape[d] for d in dims], dtype=np.int64))
-    if count == 0:
-        with np.errstate(invalid="ignore"):
-            return sum(input, dims, keepdim) * float("nan")
-    return sum(input, dims, keepdim) * (1.0 / count) if count & (count - 1) == 0 else sum(input, dims, keepdim) / count
+    return sum(input, dims, keepdim) / _count(input, dims)
+
+
+def _count(input: Tensor, dims: tuple[int, ...]) -> int:
+    return math.prod(input._array.shape[d] for d in dims)
 
 
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -118,21 +127,16 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor
         input = cast(input, dtypes.int64)
     if dim is None:
         return prod(reshape(input, -1), 0)
+    if input.ndim == 0:
+        return input
     return Prod.apply(input, wrap(dim, input.ndim), keepdim)  # type: ignore[no-any-return]
 
 
 def var(input: Tensor, dim: Any = None, keepdim: bool = False, *, correction: int = 1) -> Tensor:
     """The variance: the sum of squared deviations over the count less `correction`."""
     dims = wrap_all(dim, input.ndim)
-    count = int(np.prod([input._array.shape[d] for d in dims], dtype=np.int64))
     deviation = input - mean(input, dims, True)
-    total = sum(deviation * deviation, dims, keepdim)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return total / max_int(count - correction, 0)
-
-
-def max_int(a: int, b: int) -> int:
-    return a if a > b else b
+    return sum(deviation * deviation, dims, keepdim) / builtins.max(_count(input, dims) - correction, 0)
 
 
 def std(input: Tensor, dim: Any = None, keepdim: bool = False, *, correction: int = 1) -> Tensor:
@@ -232,6 +236,15 @@ def cumsum(input: Tensor, dim: int) -> Tensor:
     if input._array.dtype.kind in "biu":
         input = cast(input, dtypes.int64)
     return CumSum.apply(input, wrap(dim, input.ndim))  # type: ignore[no-any-return]
+
+
+def cumprod(input: Tensor, dim: int) -> Tensor:
+    if input._array.dtype.kind in "biu":
+        input = cast(input, dtypes.int64)
+    at = wrap(dim, input.ndim)
+    if input.requires_grad:
+        return _products(input, at)
+    return Tensor._make(xp(input._array).cumprod(input._array, axis=at))
 
 
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:

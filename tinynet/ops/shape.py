@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Node, Op
+from ..autograd import Op
 from ..device import xp
 from ..tensor import Tensor
 from ._common import same_device, sizes, unbroadcast, wrap
@@ -19,12 +19,11 @@ class Reshape(Op):
 
     @staticmethod
     def forward(ctx: Any, a: Any, shape: tuple[int, ...]) -> Any:
-        ctx.shape = a.shape
         return a.reshape(shape)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        return reshape(gy, ctx.shape), None
+        return reshape(gy, ctx.input_shape(0)), None
 
 
 class Permute(Op):
@@ -32,12 +31,12 @@ class Permute(Op):
 
     @staticmethod
     def forward(ctx: Any, a: Any, dims: tuple[int, ...]) -> Any:
-        ctx.inverse = tuple(int(i) for i in np.argsort(dims))
+        ctx.dims = dims
         return a.transpose(dims)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        return permute(gy, ctx.inverse), None
+        return permute(gy, *np.argsort(ctx.dims).tolist()), None
 
 
 class Expand(Op):
@@ -45,12 +44,11 @@ class Expand(Op):
 
     @staticmethod
     def forward(ctx: Any, a: Any, shape: tuple[int, ...]) -> Any:
-        ctx.shape = a.shape
         return xp(a).broadcast_to(a, shape)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        return unbroadcast(gy, ctx.shape), None
+        return unbroadcast(gy, ctx.input_shape(0)), None
 
 
 class Flip(Op):
@@ -370,7 +368,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Padding given for the last dimension first: (left, right, top, bottom, ...); modes constant, reflect, replicate, circular."""
+    """Padding (left, right, top, bottom, ...), the last dimension first; modes constant, reflect, replicate, circular."""
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise ValueError(f"pad is {tuple(pad)}, expected pairs for at most {input.ndim} dimensions")
     widths = [(0, 0)] * input.ndim

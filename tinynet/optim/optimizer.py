@@ -139,13 +139,18 @@ class Optimizer:
         for index, entry in state.items():
             for name in self.state_names:
                 if name in entry and entry[name] is not None and tuple(entry[name].shape) != params[index].shape:
-                    raise ValueError(f"{name} of parameter {index} has shape {tuple(entry[name].shape)}, expected {params[index].shape}")
+                    raise ValueError(
+                        f"{name} of parameter {index} has shape {tuple(entry[name].shape)}, expected {params[index].shape}"
+                    )
         for group, saved in zip(self.param_groups, groups):
             group.update({k: copy.deepcopy(v) for k, v in saved.items() if k != "params"})
         self._rebuild()
         self._steps = {id(params[i]): int(entry["step"]) for i, entry in state.items() if "step" in entry}
         self._restore(
-            {id(params[i]): {n: entry[n] for n in self.state_names if entry.get(n) is not None} for i, entry in state.items()}
+            {
+                id(params[i]): {n: entry[n] for n in self.state_names if entry.get(n) is not None}
+                for i, entry in state.items()
+            }
         )
 
     def __repr__(self) -> str:

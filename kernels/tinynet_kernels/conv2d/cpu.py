@@ -33,7 +33,7 @@ def conv2d(
 def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequence[int], **params: Any) -> None:
     (gx,) = outputs
     g = geometry(input_shape, w.shape, **params)
-    (top, left), (n, c, h, width) = g.padding, g.x_shape
+    (top, left), (_, c, h, width) = g.padding, g.x_shape
     _, o, oh, ow = g.y_shape
     _, _, kh, kw = g.w_shape
     weights = w.reshape(1, g.groups, o // g.groups, _taps(g)).swapaxes(-1, -2)
@@ -73,7 +73,7 @@ def _blocks(g: Geometry) -> list[slice]:
 
 def _columns(x: Any, g: Geometry) -> Iterator[tuple[slice, Any]]:
     """For each block of samples its columns (samples, groups, C // groups * KH * KW, OH * OW)."""
-    (vertical, horizontal), (n, c, h, w) = g.padding, g.x_shape
+    (vertical, horizontal), (_, c, h, w) = g.padding, g.x_shape
     _, _, oh, ow = g.y_shape
     _, _, kh, kw = g.w_shape
     blocks = _blocks(g)

@@ -72,7 +72,7 @@ def _forward(
                         if c >= width:
                             break
                         value = x[plane, r, c]
-                        if value > best or value != value:  # noqa: PLR0124 - NaN is the value unequal to itself
+                        if value > best or value != value:
                             best = value
                             where = r * width + c
                 y[plane, row, column] = best

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..arguments import check_float, check_ndim, check_shape
 from ..spec import Array, Cost, KernelSpec, Outputs, device_kind
 from . import samples

@@ -1,0 +1,148 @@
+"""Comparisons, logic and rounding: operations whose gradient is zero or does not exist."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from ..device import xp
+from ..tensor import Tensor
+from ._common import operands
+
+
+def _plain(name: str, input: Any, *others: Any) -> Tensor:
+    arrays = [t._array if isinstance(t, Tensor) else t for t in (input, *others)]
+    first = next(a for a in arrays if hasattr(a, "dtype"))
+    return Tensor._make(getattr(xp(first), name)(*arrays))
+
+
+def _flat(name: str, input: Tensor) -> Tensor:
+    """A step function: its gradient is 0 everywhere, which PyTorch also records."""
+    result = _plain(name, input)
+    return result + input * 0 if input.requires_grad else result
+
+
+def sign(input: Tensor) -> Tensor:
+    return _flat("sign", input)
+
+
+def floor(input: Tensor) -> Tensor:
+    return _flat("floor", input)
+
+
+def ceil(input: Tensor) -> Tensor:
+    return _flat("ceil", input)
+
+
+def round(input: Tensor) -> Tensor:
+    return _flat("rint", input)
+
+
+def trunc(input: Tensor) -> Tensor:
+    return _flat("trunc", input)
+
+
+def isnan(input: Tensor) -> Tensor:
+    return _plain("isnan", input)
+
+
+def isinf(input: Tensor) -> Tensor:
+    return _plain("isinf", input)
+
+
+def isfinite(input: Tensor) -> Tensor:
+    return _plain("isfinite", input)
+
+
+def floor_divide(input: Any, other: Any) -> Tensor:
+    a, b = operands(input, other)
+    return _plain("floor_divide", a, b)
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """input - other * floor(input / other): the sign of `other`, as Python's %."""
+    a, b = operands(input, other)
+    result = _plain("remainder", a, b)
+    if (isinstance(a, Tensor) and a.requires_grad) or (isinstance(b, Tensor) and b.requires_grad):
+        return a - b * floor_divide(a, b)  # type: ignore[no-any-return]
+    return result
+
+
+def eq(input: Any, other: Any) -> Tensor:
+    a, b = operands(input, other)
+    return _plain("equal", a, b)
+
+
+def ne(input: Any, other: Any) -> Tensor:
+    a, b = operands(input, other)
+    return _plain("not_equal", a, b)
+
+
+def lt(input: Any, other: Any) -> Tensor:
+    a, b = operands(input, other)
+    return _plain("less", a, b)
+
+
+def le(input: Any, other: Any) -> Tensor:
+    a, b = operands(input, other)
+    return _plain("less_equal", a, b)
+
+
+def gt(input: Any, other: Any) -> Tensor:
+    a, b = operands(input, other)
+    return _plain("greater", a, b)
+
+
+def ge(input: Any, other: Any) -> Tensor:
+    a, b = operands(input, other)
+    return _plain("greater_equal", a, b)
+
+
+def logical_not(input: Tensor) -> Tensor:
+    return _plain("logical_not", input)
+
+
+def logical_and(input: Tensor, other: Tensor) -> Tensor:
+    return _plain("logical_and", input, other)
+
+
+def logical_or(input: Tensor, other: Tensor) -> Tensor:
+    return _plain("logical_or", input, other)
+
+
+def logical_xor(input: Tensor, other: Tensor) -> Tensor:
+    return _plain("logical_xor", input, other)
+
+
+def bitwise_not(input: Tensor) -> Tensor:
+    return _plain("invert", input)
+
+
+def bitwise_and(input: Tensor, other: Any) -> Tensor:
+    return _plain("bitwise_and", input, other)
+
+
+def bitwise_or(input: Tensor, other: Any) -> Tensor:
+    return _plain("bitwise_or", input, other)
+
+
+def bitwise_xor(input: Tensor, other: Any) -> Tensor:
+    return _plain("bitwise_xor", input, other)
+
+
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: builtins.bool = False
+) -> Tensor:
+    return Tensor._make(xp(input._array).isclose(input._array, other._array, rtol, atol, equal_nan))
+
+
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: builtins.bool = False
+) -> builtins.bool:
+    """Whether |input - other| <= atol + rtol * |other| everywhere."""
+    return builtins.bool(isclose(input, other, rtol, atol, equal_nan).all().item())
+
+
+def equal(input: Tensor, other: Tensor) -> builtins.bool:
+    """Whether both have the same shape and elements."""
+    return input.shape == other.shape and builtins.bool((input == other).all().item())
