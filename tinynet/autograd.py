@@ -145,7 +145,7 @@ class Op:
     backward: ClassVar[Callable[..., Any]]
 
     @classmethod
-    def apply(cls, *args: Any) -> Any:
+    def apply(cls, *args: Any) -> Tensor:  # a tuple of Tensors if forward returns one
         ctx = Node(cls)
         tracked = False
         arrays = []
@@ -167,7 +167,7 @@ class Op:
             for i, output in enumerate(outputs):
                 if output._array.dtype.kind == "f":
                     output.requires_grad, output._node, output._index = True, ctx, i
-        return tuple(outputs) if several else outputs[0]
+        return tuple(outputs) if several else outputs[0]  # type: ignore[return-value]  # as said above
 
 
 def _share_version(source: Tensor, view: Tensor) -> None:
@@ -190,7 +190,11 @@ def _check_stale(view: Tensor) -> None:
 class FunctionCtx(Node):
     """What `Function.forward` and `Function.backward` share."""
 
-    def save_for_backward(self, *tensors: Tensor) -> None:
+    to_save: tuple[Tensor | None, ...] = ()
+    non_differentiable: tuple[Tensor, ...] = ()
+    kept: list[tuple[Tensor | None, int, int | None]]  # the tensor, its version, and which output it is
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keeps tensors for backward, where `saved_tensors` gives them back."""
         self.to_save = tensors
 
@@ -237,19 +241,19 @@ class Function(Op):
         outputs = [_own(o, args) for o in (result if isinstance(result, tuple) else (result,))]
         if tracked:
             ctx._record(args, outputs)
-            fixed = getattr(ctx, "non_differentiable", ())
             given = result if isinstance(result, tuple) else (result,)
             # an output is kept as its place in the graph: a reference to the tensor itself would be a cycle
             ctx.kept = []
-            for tensor in getattr(ctx, "to_save", ()):
+            for tensor in ctx.to_save:
                 place = next((i for i, g in enumerate(given) if g is tensor and not any(g is a for a in args)), None)
-                ctx.kept.append(
-                    (tensor if place is None else tensor.detach(), 0 if tensor is None else tensor._version[0], place)
-                )
+                if tensor is None or place is None:
+                    ctx.kept.append((tensor, 0 if tensor is None else tensor._version[0], None))
+                else:
+                    ctx.kept.append((tensor.detach(), tensor._version[0], place))
             for i, output in enumerate(outputs):
-                if output._array.dtype.kind == "f" and not any(given[i] is f for f in fixed):
+                if output._array.dtype.kind == "f" and not any(given[i] is f for f in ctx.non_differentiable):
                     output.requires_grad, output._node, output._index = True, ctx, i
-        ctx.__dict__.pop("to_save", None)
+        ctx.to_save = ctx.non_differentiable = ()
         return tuple(outputs) if isinstance(result, tuple) else outputs[0]
 
 
@@ -312,8 +316,10 @@ def grad(
 
 def _roots(tensors: Any, grad_tensors: Any) -> tuple[list[Tensor], list[Tensor]]:
     roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    given = [grad_tensors] * len(roots) if grad_tensors is None else grad_tensors
-    given = [given] if isinstance(given, Tensor) else list(given)
+    if grad_tensors is None:
+        given: list[Any] = [None] * len(roots)
+    else:
+        given = [grad_tensors] if isinstance(grad_tensors, Tensor) else list(grad_tensors)
     if len(given) != len(roots):
         raise RuntimeError(f"got {len(given)} gradients for {len(roots)} tensors")
     for i, (root, value) in enumerate(zip(roots, given)):
@@ -350,7 +356,7 @@ def _walk(
             if len(slots) > 1:
                 like = next(s for s in slots if s is not None)
                 slots = [_zeros(node, i, like) if s is None else s for i, s in enumerate(slots)]
-            result = node.op.backward(node, *slots)  # type: ignore[arg-type]  # None only for outputs of integers
+            result = node.op.backward(node, *slots)
             results = result if isinstance(result, tuple) else (result,)
             if len(results) != len(node.edges):
                 raise RuntimeError(

@@ -41,7 +41,7 @@ def as_dtype(dtype: Any) -> DType:
     if dtype is builtins.float:
         return _default
     try:
-        result = np.dtype(dtype)
+        result: DType = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"dtype is {dtype!r}, expected one such as tinynet.float32") from None
     if result.kind not in "fiub":

@@ -149,7 +149,8 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
     like = mean if isinstance(mean, Tensor) else std if isinstance(std, Tensor) else None
     shape = ops.sizes((size,)) if like is None else np.broadcast_shapes(*(getattr(v, "shape", ()) for v in (mean, std)))
     device = None if like is None else like.device
-    return randn(shape, generator=generator, dtype=None if like is None else like.dtype, device=device) * std + mean
+    drawn = randn(shape, generator=generator, dtype=None if like is None else like.dtype, device=device)
+    return ops.add(ops.mul(drawn, std), mean)
 
 
 def multinomial(

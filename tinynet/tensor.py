@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -20,6 +20,12 @@ Scalar = bool | int | float
 Dim = int | tuple[int, ...] | list[int] | None
 
 
+# inside the class, bool, int and float are methods
+Bool: TypeAlias = bool
+Int: TypeAlias = int
+Float: TypeAlias = float
+
+
 class Tensor:
     """A multi-dimensional array on a device that can require a gradient.
 
@@ -27,7 +33,7 @@ class Tensor:
     """
 
     _array: Any
-    _version: list[int]  # counts in-place changes; shared by all views of one memory
+    _version: list[Int]  # counts in-place changes; shared by all views of one memory
     requires_grad = False
     grad: Tensor | None = None
     _node: Node | None = None
@@ -54,20 +60,20 @@ class Tensor:
     # what it is
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[Int, ...]:
         return cast("tuple[int, ...]", self._array.shape)
 
-    def size(self, dim: int | None = None) -> Any:
+    def size(self, dim: Int | None = None) -> Any:
         return self._array.shape if dim is None else self._array.shape[dim]
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> Int:
         return int(self._array.ndim)
 
-    def dim(self) -> int:
+    def dim(self) -> Int:
         return int(self._array.ndim)
 
-    def numel(self) -> int:
+    def numel(self) -> Int:
         return int(self._array.size)
 
     nelement = numel
@@ -81,30 +87,31 @@ class Tensor:
         return device_of(self._array)
 
     @property
-    def is_cuda(self) -> bool:
+    def is_cuda(self) -> Bool:
         return self.device.type == "cuda"
 
     @property
-    def itemsize(self) -> int:
+    def itemsize(self) -> Int:
         return int(self._array.itemsize)
 
     @property
-    def nbytes(self) -> int:
+    def nbytes(self) -> Int:
         return int(self._array.nbytes)
 
-    element_size = property(lambda self: lambda: self._array.itemsize)
+    def element_size(self) -> Int:
+        return int(self._array.itemsize)
 
-    def is_floating_point(self) -> bool:
+    def is_floating_point(self) -> Bool:
         return bool(self._array.dtype.kind == "f")
 
-    def is_contiguous(self) -> bool:
+    def is_contiguous(self) -> Bool:
         return bool(self._array.flags.c_contiguous)
 
-    def stride(self, dim: int | None = None) -> Any:
+    def stride(self, dim: Int | None = None) -> Any:
         strides = tuple(s // self._array.itemsize for s in self._array.strides)
         return strides if dim is None else strides[dim]
 
-    def data_ptr(self) -> int:
+    def data_ptr(self) -> Int:
         return int(self._array.ctypes.data) if isinstance(self._array, np.ndarray) else int(self._array.data.ptr)
 
     # autograd
@@ -114,7 +121,7 @@ class Tensor:
         return self._node
 
     @property
-    def is_leaf(self) -> bool:
+    def is_leaf(self) -> Bool:
         return self._node is None
 
     @property
@@ -127,7 +134,7 @@ class Tensor:
         self._array = value._array
         self._grad_view = None
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+    def requires_grad_(self, requires_grad: Bool = True) -> Tensor:
         if requires_grad and self._array.dtype.kind != "f":
             raise RuntimeError(f"only floating-point tensors can require a gradient, not {self.dtype}")
         if not requires_grad and self._node is not None:
@@ -136,7 +143,7 @@ class Tensor:
         return self
 
     def backward(
-        self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False
+        self, gradient: Tensor | None = None, retain_graph: Bool | None = None, create_graph: Bool = False
     ) -> None:
         autograd.backward(self, gradient, retain_graph, create_graph)
 
@@ -189,7 +196,7 @@ class Tensor:
         self._version[0] += 1
         return self
 
-    def _may_change(self, with_history: bool) -> None:
+    def _may_change(self, with_history: Bool) -> None:
         """RuntimeError if this tensor must not be modified in place now."""
         if any(s == 0 and n > 1 for s, n in zip(self._array.strides, self._array.shape)):
             raise RuntimeError(
@@ -225,7 +232,7 @@ class Tensor:
             raise TypeError(f"numpy() needs a tensor on the CPU, this one is on {self.device}; use cpu().numpy()")
         return self._array
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: Any = None, copy: Bool | None = None) -> Any:
         array = self.numpy()
         return np.array(array, dtype=dtype, copy=copy) if dtype is not None or copy else array
 
@@ -242,7 +249,7 @@ class Tensor:
         return self._array.__cuda_array_interface__
 
     def to(
-        self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False
+        self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: Bool = False, copy: Bool = False
     ) -> Tensor:
         """On another device, in another dtype, or both: `to("cuda")`, `to(tinynet.float64)`, `to(other)`.
 
@@ -265,7 +272,7 @@ class Tensor:
     def cpu(self) -> Tensor:
         return self.to("cpu")
 
-    def cuda(self, index: int | None = None) -> Tensor:
+    def cuda(self, index: Int | None = None) -> Tensor:
         return self.to(_Device("cuda", index))
 
     def type(self, dtype: Any) -> Tensor:
@@ -298,7 +305,7 @@ class Tensor:
     def contiguous(self) -> Tensor:
         return self if self.is_contiguous() else ops.clone(self)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+    def __deepcopy__(self, memo: dict[Int, Any]) -> Tensor:
         if self._node is not None:
             raise RuntimeError("only leaves can be deep-copied; use detach().clone()")
         result = type(self).__new__(type(self))
@@ -308,7 +315,7 @@ class Tensor:
         memo[id(self)] = result
         return result
 
-    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: Bool = False) -> Tensor:
         return tensor(data, dtype=dtype or self.dtype, device=self.device, requires_grad=requires_grad)
 
     def new_zeros(self, *shape: Any, dtype: Any = None) -> Tensor:
@@ -338,7 +345,7 @@ class Tensor:
             extra += ", requires_grad=True"
         return f"tensor({text}{extra})"
 
-    def __len__(self) -> int:
+    def __len__(self) -> Int:
         if self._array.ndim == 0:
             raise TypeError("len() of a 0-d tensor")
         return int(self._array.shape[0])
@@ -348,23 +355,23 @@ class Tensor:
             raise TypeError("iteration over a 0-d tensor")
         return (self[i] for i in range(len(self)))
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Bool:
         if self._array.size != 1:
             raise RuntimeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use any() or all()")
         return bool(self.item())
 
-    def __float__(self) -> float:
+    def __float__(self) -> Float:
         return float(self.item())
 
-    def __int__(self) -> int:
+    def __int__(self) -> Int:
         return int(self.item())
 
-    def __index__(self) -> int:
+    def __index__(self) -> Int:
         if self._array.dtype.kind not in "iub":
             raise TypeError(f"only integer tensors can be an index, not {self.dtype}")
         return int(self.item())
 
-    def __contains__(self, value: Any) -> bool:
+    def __contains__(self, value: Any) -> Bool:
         return bool((self == value).any().item())
 
     def __format__(self, spec: str) -> str:
@@ -404,6 +411,9 @@ class Tensor:
 
     def __mod__(self, other: Any) -> Tensor:
         return ops.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
 
     def __pow__(self, other: Any) -> Tensor:
         return ops.pow(self, other)
@@ -480,7 +490,7 @@ class Tensor:
     def __itruediv__(self, other: Any) -> Tensor:
         return self.div_(other)
 
-    def __ipow__(self, other: Any) -> Tensor:  # type: ignore[misc]  # Tensor ** and **= take more than numbers
+    def __ipow__(self, other: Any) -> Tensor:
         return self.pow_(other)
 
     # operations, in the order of the modules of `ops`
@@ -533,8 +543,20 @@ class Tensor:
     def tan(self) -> Tensor:
         return ops.tan(self)
 
+    def asin(self) -> Tensor:
+        return ops.asin(self)
+
+    def acos(self) -> Tensor:
+        return ops.acos(self)
+
     def atan(self) -> Tensor:
         return ops.atan(self)
+
+    def sinh(self) -> Tensor:
+        return ops.sinh(self)
+
+    def cosh(self) -> Tensor:
+        return ops.cosh(self)
 
     def tanh(self) -> Tensor:
         return ops.tanh(self)
@@ -554,8 +576,8 @@ class Tensor:
     def ceil(self) -> Tensor:
         return ops.ceil(self)
 
-    def round(self) -> Tensor:
-        return ops.round(self)
+    def round(self, *, decimals: Int = 0) -> Tensor:
+        return ops.round(self, decimals=decimals)
 
     def trunc(self) -> Tensor:
         return ops.trunc(self)
@@ -593,6 +615,27 @@ class Tensor:
     def floor_divide(self, other: Any) -> Tensor:
         return ops.floor_divide(self, other)
 
+    def fmod(self, other: Any) -> Tensor:
+        return ops.fmod(self, other)
+
+    def atan2(self, other: Any) -> Tensor:
+        return ops.atan2(self, other)
+
+    def logaddexp(self, other: Any) -> Tensor:
+        return ops.logaddexp(self, other)
+
+    def lerp(self, end: Tensor, weight: Any) -> Tensor:
+        return ops.lerp(self, end, weight)
+
+    def addcmul(self, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
+        return ops.addcmul(self, tensor1, tensor2, value=value)
+
+    def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
+        return ops.addcdiv(self, tensor1, tensor2, value=value)
+
+    def nan_to_num(self, nan: Float = 0.0, posinf: Float | None = None, neginf: Float | None = None) -> Tensor:
+        return ops.nan_to_num(self, nan, posinf, neginf)
+
     def maximum(self, other: Any) -> Tensor:
         return ops.maximum(self, other)
 
@@ -629,91 +672,92 @@ class Tensor:
     def clamp(self, min: Any = None, max: Any = None) -> Tensor:
         return ops.clamp(self, min, max)
 
+    def where(self, condition: Tensor, other: Any) -> Any:
+        return ops.where(condition, self, other)
+
+    def isclose(self, other: Tensor, rtol: Float = 1e-5, atol: Float = 1e-8, equal_nan: Bool = False) -> Tensor:
+        return ops.isclose(self, other, rtol, atol, equal_nan)
+
+    def allclose(self, other: Tensor, rtol: Float = 1e-5, atol: Float = 1e-8, equal_nan: Bool = False) -> Bool:
+        return ops.allclose(self, other, rtol, atol, equal_nan)
+
+    def equal(self, other: Tensor) -> Bool:
+        return ops.equal(self, other)
+
     def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
         return ops.masked_fill(self, mask, value)
 
-    def where(self, condition: Tensor, other: Any) -> Tensor:
-        return ops.where(condition, self, other)
-
-    def lerp(self, end: Tensor, weight: Any) -> Tensor:
-        return ops.lerp(self, end, weight)
-
-    def matmul(self, other: Tensor) -> Tensor:
-        return ops.matmul(self, other)
-
-    def mm(self, other: Tensor) -> Tensor:
-        return ops.mm(self, other)
-
-    def bmm(self, other: Tensor) -> Tensor:
-        return ops.bmm(self, other)
-
-    def dot(self, other: Tensor) -> Tensor:
-        return ops.dot(self, other)
-
-    def outer(self, other: Tensor) -> Tensor:
-        return ops.outer(self, other)
-
-    def sum(self, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    def sum(self, dim: Dim = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
         return ops.sum(self, dim, keepdim, dtype=dtype)
 
-    def mean(self, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    def mean(self, dim: Dim = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
         return ops.mean(self, dim, keepdim, dtype=dtype)
 
-    def prod(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    def prod(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         return ops.prod(self, dim, keepdim)
 
-    def var(self, dim: Dim = None, keepdim: bool = False, *, correction: int = 1, unbiased: bool = True) -> Tensor:
-        return ops.var(self, dim, keepdim, correction=correction if unbiased else 0)
+    def var(
+        self, dim: Dim = None, unbiased: Bool = True, keepdim: Bool = False, *, correction: Int | None = None
+    ) -> Tensor:
+        return ops.var(self, dim, unbiased, keepdim, correction=correction)
 
-    def std(self, dim: Dim = None, keepdim: bool = False, *, correction: int = 1, unbiased: bool = True) -> Tensor:
-        return ops.std(self, dim, keepdim, correction=correction if unbiased else 0)
+    def std(
+        self, dim: Dim = None, unbiased: Bool = True, keepdim: Bool = False, *, correction: Int | None = None
+    ) -> Tensor:
+        return ops.std(self, dim, unbiased, keepdim, correction=correction)
 
-    def norm(self, p: float | str = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    def norm(self, p: Float | str = 2, dim: Dim = None, keepdim: Bool = False) -> Tensor:
         return ops.norm(self, p, dim, keepdim)
 
-    def logsumexp(self, dim: Dim, keepdim: bool = False) -> Tensor:
+    def logsumexp(self, dim: Dim, keepdim: Bool = False) -> Tensor:
         return ops.logsumexp(self, dim, keepdim)
 
-    def softmax(self, dim: int) -> Tensor:
+    def softmax(self, dim: Int) -> Tensor:
         return ops.softmax(self, dim)
 
-    def log_softmax(self, dim: int) -> Tensor:
+    def log_softmax(self, dim: Int) -> Tensor:
         return ops.log_softmax(self, dim)
 
-    def max(self, dim: Any = None, keepdim: bool = False) -> Any:
+    def max(self, dim: Any = None, keepdim: Bool = False) -> Any:
         return ops.max(self, dim, keepdim)
 
-    def min(self, dim: Any = None, keepdim: bool = False) -> Any:
+    def min(self, dim: Any = None, keepdim: Bool = False) -> Any:
         return ops.min(self, dim, keepdim)
 
-    def amax(self, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    def amax(self, dim: Dim = None, keepdim: Bool = False) -> Tensor:
         return ops.amax(self, dim, keepdim)
 
-    def amin(self, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    def amin(self, dim: Dim = None, keepdim: Bool = False) -> Tensor:
         return ops.amin(self, dim, keepdim)
 
-    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    def argmax(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         return ops.argmax(self, dim, keepdim)
 
-    def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    def argmin(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         return ops.argmin(self, dim, keepdim)
 
-    def all(self, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    def all(self, dim: Dim = None, keepdim: Bool = False) -> Tensor:
         return ops.all(self, dim, keepdim)
 
-    def any(self, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    def any(self, dim: Dim = None, keepdim: Bool = False) -> Tensor:
         return ops.any(self, dim, keepdim)
 
-    def cumsum(self, dim: int) -> Tensor:
+    def count_nonzero(self, dim: Dim = None) -> Tensor:
+        return ops.count_nonzero(self, dim)
+
+    def cumsum(self, dim: Int) -> Tensor:
         return ops.cumsum(self, dim)
 
-    def sort(self, dim: int = -1, descending: bool = False) -> Any:
+    def cumprod(self, dim: Int) -> Tensor:
+        return ops.cumprod(self, dim)
+
+    def sort(self, dim: Int = -1, descending: Bool = False) -> Any:
         return ops.sort(self, dim, descending)
 
-    def argsort(self, dim: int = -1, descending: bool = False) -> Tensor:
+    def argsort(self, dim: Int = -1, descending: Bool = False) -> Tensor:
         return ops.argsort(self, dim, descending)
 
-    def topk(self, k: int, dim: int = -1, largest: bool = True) -> Any:
+    def topk(self, k: Int, dim: Int = -1, largest: Bool = True) -> Any:
         return ops.topk(self, k, dim, largest)
 
     def reshape(self, *shape: Any) -> Tensor:
@@ -722,19 +766,19 @@ class Tensor:
     def view(self, *shape: Any) -> Tensor:
         return ops.view(self, *shape)
 
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    def flatten(self, start_dim: Int = 0, end_dim: Int = -1) -> Tensor:
         return ops.flatten(self, start_dim, end_dim)
 
-    def unflatten(self, dim: int, sizes: Sequence[int]) -> Tensor:
+    def unflatten(self, dim: Int, sizes: Sequence[Int]) -> Tensor:
         return ops.unflatten(self, dim, sizes)
 
     def squeeze(self, dim: Dim = None) -> Tensor:
         return ops.squeeze(self, dim)
 
-    def unsqueeze(self, dim: int) -> Tensor:
+    def unsqueeze(self, dim: Int) -> Tensor:
         return ops.unsqueeze(self, dim)
 
-    def transpose(self, dim0: int, dim1: int) -> Tensor:
+    def transpose(self, dim0: Int, dim1: Int) -> Tensor:
         return ops.transpose(self, dim0, dim1)
 
     def permute(self, *dims: Any) -> Tensor:
@@ -758,47 +802,104 @@ class Tensor:
     def roll(self, shifts: Any, dims: Any = None) -> Tensor:
         return ops.roll(self, shifts, dims)
 
-    def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    def split(self, split_size: Any, dim: Int = 0) -> tuple[Tensor, ...]:
         return ops.split(self, split_size, dim)
 
-    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    def chunk(self, chunks: Int, dim: Int = 0) -> tuple[Tensor, ...]:
         return ops.chunk(self, chunks, dim)
 
-    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+    def unbind(self, dim: Int = 0) -> tuple[Tensor, ...]:
         return ops.unbind(self, dim)
 
-    def narrow(self, dim: int, start: int, length: int) -> Tensor:
+    def narrow(self, dim: Int, start: Int, length: Int) -> Tensor:
         return ops.narrow(self, dim, start, length)
 
-    def select(self, dim: int, index: int) -> Tensor:
+    def select(self, dim: Int, index: Int) -> Tensor:
         return ops.select(self, dim, index)
+
+    def swapaxes(self, axis0: Int, axis1: Int) -> Tensor:
+        return ops.transpose(self, axis0, axis1)
+
+    def unfold(self, dimension: Int, size: Int, step: Int) -> Tensor:
+        return ops.unfold(self, dimension, size, step)
+
+    def repeat_interleave(self, repeats: Int, dim: Int | None = None) -> Tensor:
+        return ops.repeat_interleave(self, repeats, dim)
+
+    def broadcast_to(self, shape: Sequence[Int]) -> Tensor:
+        return ops.expand(self, shape)
+
+    def diff(self, n: Int = 1, dim: Int = -1) -> Tensor:
+        return ops.diff(self, n, dim)
 
     def movedim(self, source: Any, destination: Any) -> Tensor:
         return ops.movedim(self, source, destination)
 
-    def tril(self, diagonal: int = 0) -> Tensor:
+    def tril(self, diagonal: Int = 0) -> Tensor:
         return ops.tril(self, diagonal)
 
-    def triu(self, diagonal: int = 0) -> Tensor:
+    def triu(self, diagonal: Int = 0) -> Tensor:
         return ops.triu(self, diagonal)
 
-    def diagonal(self, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    def diagonal(self, offset: Int = 0, dim1: Int = 0, dim2: Int = 1) -> Tensor:
         return ops.diagonal(self, offset, dim1, dim2)
 
-    def gather(self, dim: int, index: Tensor) -> Tensor:
+    def diag(self, diagonal: Int = 0) -> Tensor:
+        return ops.diag(self, diagonal)
+
+    def trace(self) -> Tensor:
+        return ops.trace(self)
+
+    def matmul(self, other: Tensor) -> Tensor:
+        return ops.matmul(self, other)
+
+    def mm(self, mat2: Tensor) -> Tensor:
+        return ops.mm(self, mat2)
+
+    def bmm(self, mat2: Tensor) -> Tensor:
+        return ops.bmm(self, mat2)
+
+    def mv(self, vec: Tensor) -> Tensor:
+        return ops.mv(self, vec)
+
+    def dot(self, other: Tensor) -> Tensor:
+        return ops.dot(self, other)
+
+    def outer(self, other: Tensor) -> Tensor:
+        return ops.outer(self, other)
+
+    def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
+        return ops.addmm(self, mat1, mat2, beta=beta, alpha=alpha)
+
+    def gather(self, dim: Int, index: Tensor) -> Tensor:
         return ops.gather(self, dim, index)
 
-    def scatter(self, dim: int, index: Tensor, src: Any) -> Tensor:
+    def scatter(self, dim: Int, index: Tensor, src: Any) -> Tensor:
         return ops.scatter(self, dim, index, src)
 
-    def scatter_add(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    def scatter_add(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
         return ops.scatter_add(self, dim, index, src)
 
-    def index_select(self, dim: int, index: Tensor) -> Tensor:
+    def index_select(self, dim: Int, index: Tensor) -> Tensor:
         return ops.index_select(self, dim, index)
 
-    def index_add(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    def index_add(self, dim: Int, index: Tensor, source: Tensor) -> Tensor:
         return ops.index_add(self, dim, index, source)
+
+    def index_copy(self, dim: Int, index: Tensor, source: Tensor) -> Tensor:
+        return ops.index_copy(self, dim, index, source)
+
+    def index_fill(self, dim: Int, index: Tensor, value: Scalar) -> Tensor:
+        return ops.index_fill(self, dim, index, value)
+
+    def take_along_dim(self, indices: Tensor, dim: Int) -> Tensor:
+        return ops.gather(self, dim, indices)
+
+    def unique(self, return_inverse: Bool = False, return_counts: Bool = False) -> Any:
+        return ops.unique(self, return_inverse, return_counts)
+
+    def bincount(self, minlength: Int = 0) -> Tensor:
+        return ops.bincount(self, minlength)
 
     def masked_select(self, mask: Tensor) -> Tensor:
         return ops.masked_select(self, mask)
@@ -867,13 +968,13 @@ class Tensor:
         return self._inplace(ops.clamp(self, min, max))
 
     def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
-        return self._inplace(self + value * tensor1 * tensor2)
+        return self._inplace(ops.addcmul(self, tensor1, tensor2, value=value))
 
     def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
-        return self._inplace(self + value * tensor1 / tensor2)
+        return self._inplace(ops.addcdiv(self, tensor1, tensor2, value=value))
 
     def lerp_(self, end: Tensor, weight: Any) -> Tensor:
-        return self._inplace(self + weight * (end - self))
+        return self._inplace(ops.lerp(self, end, weight))
 
     def copy_(self, source: Any) -> Tensor:
         """Overwrites with `source`, broadcast, converted and moved as needed; the gradient goes to the source."""
@@ -889,24 +990,24 @@ class Tensor:
     def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
         return self._inplace(ops.masked_fill(self, mask, value))
 
-    def scatter_(self, dim: int, index: Tensor, src: Any) -> Tensor:
+    def scatter_(self, dim: Int, index: Tensor, src: Any) -> Tensor:
         return self._inplace(ops.scatter(self, dim, index, src))
 
-    def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    def scatter_add_(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
         return self._inplace(ops.scatter_add(self, dim, index, src))
 
-    def index_add_(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    def index_add_(self, dim: Int, index: Tensor, source: Tensor) -> Tensor:
         return self._inplace(ops.index_add(self, dim, index, source))
 
-    def uniform_(self, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
+    def uniform_(self, a: Float = 0.0, b: Float = 1.0, *, generator: Any = None) -> Tensor:
         """Overwrites with numbers uniform in [a, b)."""
         return self._inplace(random.uniform(self.shape, a, b, self.dtype, self.device, generator))
 
-    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+    def normal_(self, mean: Float = 0.0, std: Float = 1.0, *, generator: Any = None) -> Tensor:
         """Overwrites with normal numbers."""
         return self._inplace(random.normal_like(self, mean, std, generator))
 
-    def bernoulli_(self, p: float = 0.5, *, generator: Any = None) -> Tensor:
+    def bernoulli_(self, p: Float = 0.5, *, generator: Any = None) -> Tensor:
         """Overwrites with ones with probability p, zeros otherwise."""
         return self._inplace(
             ops.cast(random.rand(*self.shape, device=self.device, generator=generator) < p, self.dtype)

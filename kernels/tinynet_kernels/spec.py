@@ -61,6 +61,7 @@ class KernelSpec:
                 empty; the first variant is the default.
                 Modules are imported at the first call, so importing the package imports neither numba nor cupy.
     cost        `cost(*args, **params)` -> Cost.
+    channels_last  whether outputs (N, C, H, W) are laid out with their channels side by side on the CPU.
     dtypes      dtypes the samples are run in; tolerance maps each to (rtol, atol) against the float64 reference.
     """
 
@@ -72,6 +73,7 @@ class KernelSpec:
     samples: Sequence[Sample]
     bad_samples: Sequence[BadSample]
     cost: Callable[..., Cost]
+    channels_last: bool = False
     dtypes: Sequence[str] = ("float32", "float64")
     tolerance: Mapping[str, tuple[float, float]] = field(
         default_factory=lambda: {"float32": (1e-4, 1e-5), "float64": (1e-10, 1e-12)}
@@ -117,6 +119,8 @@ class KernelSpec:
 
     def _outputs(self, out: Any, wanted: Outputs, kind: str, like: Array) -> tuple[Array, ...]:
         if out is None:
+            if self.channels_last and kind == "cpu":
+                return tuple(_channels_last(shape, dtype) for shape, dtype in wanted)
             return tuple(empty(shape, dtype, like) for shape, dtype in wanted)
         given = out if isinstance(out, tuple) else (out,)
         if len(given) != len(wanted):
@@ -159,6 +163,11 @@ def device_kind(array: Array) -> str:
     if type(array).__module__.partition(".")[0] == "cupy":
         return "cuda"
     raise TypeError(f"expected a NumPy or CuPy array, got {type(array).__name__}")
+
+
+def _channels_last(shape: Sequence[int], dtype: Any) -> Array:
+    n, c, h, w = shape
+    return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
 
 def empty(shape: Sequence[int], dtype: Any, like: Array) -> Array:

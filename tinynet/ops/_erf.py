@@ -7,4 +7,5 @@ from typing import Any
 
 from numba import vectorize
 
-erf: Any = vectorize(["float32(float32)", "float64(float64)"], cache=True)(lambda x: math.erf(x))
+_vectorize: Any = vectorize
+erf = _vectorize(["float32(float32)", "float64(float64)"], cache=True)(lambda x: math.erf(x))

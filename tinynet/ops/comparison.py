@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
+import numpy as np
+
 from ..device import xp
 from ..tensor import Tensor
 from ._common import operands
@@ -13,7 +15,8 @@ from ._common import operands
 def _plain(name: str, input: Any, *others: Any) -> Tensor:
     arrays = [t._array if isinstance(t, Tensor) else t for t in (input, *others)]
     first = next(a for a in arrays if hasattr(a, "dtype"))
-    return Tensor._make(getattr(xp(first), name)(*arrays))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Tensor._make(getattr(xp(first), name)(*arrays))
 
 
 def _flat(name: str, input: Tensor) -> Tensor:
@@ -34,8 +37,12 @@ def ceil(input: Tensor) -> Tensor:
     return _flat("ceil", input)
 
 
-def round(input: Tensor) -> Tensor:
-    return _flat("rint", input)
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """To the nearest number with so many decimals, halves to the even one."""
+    if decimals == 0:
+        return _flat("rint", input)
+    scale = 10.0**decimals
+    return round(input * scale) / scale
 
 
 def trunc(input: Tensor) -> Tensor:
@@ -57,15 +64,6 @@ def isfinite(input: Tensor) -> Tensor:
 def floor_divide(input: Any, other: Any) -> Tensor:
     a, b = operands(input, other)
     return _plain("floor_divide", a, b)
-
-
-def remainder(input: Any, other: Any) -> Tensor:
-    """input - other * floor(input / other): the sign of `other`, as Python's %."""
-    a, b = operands(input, other)
-    result = _plain("remainder", a, b)
-    if (isinstance(a, Tensor) and a.requires_grad) or (isinstance(b, Tensor) and b.requires_grad):
-        return a - b * floor_divide(a, b)  # type: ignore[no-any-return]
-    return result
 
 
 def eq(input: Any, other: Any) -> Tensor:
@@ -128,6 +126,11 @@ def bitwise_or(input: Tensor, other: Any) -> Tensor:
 
 def bitwise_xor(input: Tensor, other: Any) -> Tensor:
     return _plain("bitwise_xor", input, other)
+
+
+def isin(elements: Tensor, test_elements: Tensor) -> Tensor:
+    """Whether each element is among the test elements."""
+    return _plain("isin", elements, test_elements)
 
 
 def isclose(

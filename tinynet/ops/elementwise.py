@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..device import device as Device
 from ..device import device_of, move, xp
 from ..tensor import Tensor, tensor
 from ._common import as_float, operands, unbroadcast
-from .comparison import floor_divide, sign, trunc
+from .comparison import eq, floor_divide, isnan, sign, trunc
 
 
 def _fit(ctx: Node, i: int, grad: Any) -> Tensor | None:
@@ -80,7 +80,7 @@ class Pow(Op):
         def base() -> Tensor:
             a, b = ctx.input(0), ctx.input(1)
             if isinstance(b, Tensor):
-                return where(b == 0, zero(gy), gy * b * pow(a, b - 1))  # type: ignore[no-any-return]
+                return where(eq(b, 0), zero(gy), gy * b * pow(a, b - 1))
             return gy * (b * pow(a, b - 1)) if b != 0 else gy * 0
 
         def exponent() -> Tensor:
@@ -132,6 +132,61 @@ class Minimum(Op):
 
 def _share(chosen: Tensor, equal: Tensor, like: Tensor) -> Tensor:
     return cast(chosen, like.dtype) + cast(equal, like.dtype) * 0.5
+
+
+class Atan2(Op):
+    saves = (0, 1)
+
+    @staticmethod
+    def forward(ctx: Node, a: Any, b: Any) -> Any:
+        return xp(a).arctan2(a, b)
+
+    @staticmethod
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        a, b = ctx.input(0), ctx.input(1)
+        scaled = gy / (a * a + b * b)
+        return _fit(ctx, 0, lambda: scaled * b), _fit(ctx, 1, lambda: -scaled * a)
+
+
+class Remainder(Op):
+    saves = (0, 1)
+
+    @staticmethod
+    def forward(ctx: Node, a: Any, b: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return xp(b if hasattr(b, "dtype") else a).remainder(a, b)
+
+    @staticmethod
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        return _fit(ctx, 0, lambda: gy), _fit(ctx, 1, lambda: -gy * floor_divide(ctx.input(0), ctx.input(1)))
+
+
+class Fmod(Op):
+    saves = (0, 1)
+
+    @staticmethod
+    def forward(ctx: Node, a: Any, b: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return xp(a).fmod(a, b)
+
+    @staticmethod
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        return _fit(ctx, 0, lambda: gy), _fit(ctx, 1, lambda: -gy * trunc(ctx.input(0) / ctx.input(1)))
+
+
+class LogAddExp(Op):
+    """log(exp(a) + exp(b)) without overflow."""
+
+    saves = (0, 1)
+
+    @staticmethod
+    def forward(ctx: Node, a: Any, b: Any) -> Any:
+        return xp(a).logaddexp(a, b)
+
+    @staticmethod
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        a, b = ctx.input(0), ctx.input(1)
+        return _fit(ctx, 0, lambda: gy * sigmoid(a - b)), _fit(ctx, 1, lambda: gy * sigmoid(b - a))
 
 
 class Where(Op):
@@ -334,23 +389,23 @@ class Clamp(Op):
         nothing = zero(gy)
         return (
             _fit(ctx, 0, lambda: where(outside, nothing, gy)),
-            _fit(ctx, 1, lambda: where(below if above is None else below & ~above, gy, nothing)),  # type: ignore[operator]
+            _fit(ctx, 1, lambda: where(below if above is None else below & ~above, gy, nothing)),
             _fit(ctx, 2, lambda: where(above, gy, nothing)),
         )
 
 
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     a, b = operands(input, other if alpha == 1 else other * alpha)
-    return Add.apply(a, b)  # type: ignore[no-any-return]
+    return Add.apply(a, b)
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     a, b = operands(input, other if alpha == 1 else other * alpha)
-    return Sub.apply(a, b)  # type: ignore[no-any-return]
+    return Sub.apply(a, b)
 
 
 def mul(input: Any, other: Any) -> Tensor:
-    return Mul.apply(*operands(input, other))  # type: ignore[no-any-return]
+    return Mul.apply(*operands(input, other))
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
@@ -371,15 +426,36 @@ def pow(input: Any, exponent: Any) -> Tensor:
     a, b = operands(input, exponent)
     if not isinstance(b, Tensor) and isinstance(b, int) and b < 0 and a._array.dtype.kind in "iu":
         raise ValueError(f"exponent is {b}: integers to negative integer powers are not allowed")
-    return Pow.apply(a, b)  # type: ignore[no-any-return]
+    return Pow.apply(a, b)
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """input - other * floor(input / other): the sign of `other`, as Python's %."""
+    return Remainder.apply(*operands(input, other))
+
+
+def fmod(input: Any, other: Any) -> Tensor:
+    """input - other * trunc(input / other): the sign of `input`, as C's fmod."""
+    return Fmod.apply(*operands(input, other))
 
 
 def maximum(input: Any, other: Any) -> Tensor:
-    return Maximum.apply(*_both(input, other))  # type: ignore[no-any-return]
+    return Maximum.apply(*_both(input, other))
 
 
 def minimum(input: Any, other: Any) -> Tensor:
-    return Minimum.apply(*_both(input, other))  # type: ignore[no-any-return]
+    return Minimum.apply(*_both(input, other))
+
+
+def atan2(input: Any, other: Any) -> Tensor:
+    """The angle of the point (other, input), from -pi to pi."""
+    a, b = _both(input, other)
+    return Atan2.apply(as_float(a), as_float(b))
+
+
+def logaddexp(input: Any, other: Any) -> Tensor:
+    """log(exp(input) + exp(other)), without overflow."""
+    return LogAddExp.apply(*_both(input, other))
 
 
 def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
@@ -391,7 +467,11 @@ def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     return a, b
 
 
-def where(condition: Any, input: Any = None, other: Any = None) -> Any:
+@overload
+def where(condition: Any) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Any, input: Any, other: Any) -> Tensor: ...
+def where(condition: Any, input: Any = None, other: Any = None) -> Tensor | tuple[Tensor, ...]:
     """Elements of `input` where the condition is true, of `other` elsewhere; with one argument, the indices of the true."""
     if input is None:
         from .indexing import nonzero
@@ -411,45 +491,45 @@ def cast(input: Tensor, dtype: Any) -> Tensor:
 
 
 def to_device(input: Tensor, device: Device) -> Tensor:
-    return ToDevice.apply(input, device)  # type: ignore[no-any-return]
+    return ToDevice.apply(input, device)
 
 
 def clone(input: Tensor) -> Tensor:
-    return Clone.apply(input)  # type: ignore[no-any-return]
+    return Clone.apply(input)
 
 
 def neg(input: Tensor) -> Tensor:
     if input.dtype == dtypes.bool:
         raise TypeError("neg() of a boolean tensor: use ~ or logical_not()")
-    return Neg.apply(input)  # type: ignore[no-any-return]
+    return Neg.apply(input)
 
 
 def exp(input: Tensor) -> Tensor:
-    return _exp.apply(as_float(input))  # type: ignore[no-any-return]
+    return _exp.apply(as_float(input))
 
 
 def expm1(input: Tensor) -> Tensor:
-    return _expm1.apply(as_float(input))  # type: ignore[no-any-return]
+    return _expm1.apply(as_float(input))
 
 
 def log(input: Tensor) -> Tensor:
-    return _log.apply(as_float(input))  # type: ignore[no-any-return]
+    return _log.apply(as_float(input))
 
 
 def log1p(input: Tensor) -> Tensor:
-    return _log1p.apply(as_float(input))  # type: ignore[no-any-return]
+    return _log1p.apply(as_float(input))
 
 
 def log2(input: Tensor) -> Tensor:
-    return _log2.apply(as_float(input))  # type: ignore[no-any-return]
+    return _log2.apply(as_float(input))
 
 
 def log10(input: Tensor) -> Tensor:
-    return _log10.apply(as_float(input))  # type: ignore[no-any-return]
+    return _log10.apply(as_float(input))
 
 
 def sqrt(input: Tensor) -> Tensor:
-    return _sqrt.apply(as_float(input))  # type: ignore[no-any-return]
+    return _sqrt.apply(as_float(input))
 
 
 def rsqrt(input: Tensor) -> Tensor:
@@ -457,73 +537,73 @@ def rsqrt(input: Tensor) -> Tensor:
 
 
 def square(input: Tensor) -> Tensor:
-    return _square.apply(input)  # type: ignore[no-any-return]
+    return _square.apply(input)
 
 
 def reciprocal(input: Tensor) -> Tensor:
-    return _reciprocal.apply(as_float(input))  # type: ignore[no-any-return]
+    return _reciprocal.apply(as_float(input))
 
 
 def abs(input: Tensor) -> Tensor:
-    return _abs.apply(input)  # type: ignore[no-any-return]
+    return _abs.apply(input)
 
 
 def sin(input: Tensor) -> Tensor:
-    return _sin.apply(as_float(input))  # type: ignore[no-any-return]
+    return _sin.apply(as_float(input))
 
 
 def cos(input: Tensor) -> Tensor:
-    return _cos.apply(as_float(input))  # type: ignore[no-any-return]
+    return _cos.apply(as_float(input))
 
 
 def tan(input: Tensor) -> Tensor:
-    return _tan.apply(as_float(input))  # type: ignore[no-any-return]
+    return _tan.apply(as_float(input))
 
 
 def asin(input: Tensor) -> Tensor:
-    return _arcsin.apply(as_float(input))  # type: ignore[no-any-return]
+    return _arcsin.apply(as_float(input))
 
 
 def acos(input: Tensor) -> Tensor:
-    return _arccos.apply(as_float(input))  # type: ignore[no-any-return]
+    return _arccos.apply(as_float(input))
 
 
 def atan(input: Tensor) -> Tensor:
-    return _arctan.apply(as_float(input))  # type: ignore[no-any-return]
+    return _arctan.apply(as_float(input))
 
 
 def sinh(input: Tensor) -> Tensor:
-    return _sinh.apply(as_float(input))  # type: ignore[no-any-return]
+    return _sinh.apply(as_float(input))
 
 
 def cosh(input: Tensor) -> Tensor:
-    return _cosh.apply(as_float(input))  # type: ignore[no-any-return]
+    return _cosh.apply(as_float(input))
 
 
 def tanh(input: Tensor) -> Tensor:
-    return _tanh.apply(as_float(input))  # type: ignore[no-any-return]
+    return _tanh.apply(as_float(input))
 
 
 def sigmoid(input: Tensor) -> Tensor:
-    return Sigmoid.apply(as_float(input))  # type: ignore[no-any-return]
+    return Sigmoid.apply(as_float(input))
 
 
 def relu(input: Tensor) -> Tensor:
-    return Relu.apply(input)  # type: ignore[no-any-return]
+    return Relu.apply(input)
 
 
 def relu_mask(grad: Tensor, y: Tensor) -> Tensor:
     """The gradient of ReLU: grad where its output y is positive, else 0."""
-    return ReluMask.apply(grad, y)  # type: ignore[no-any-return]
+    return ReluMask.apply(grad, y)
 
 
 def softplus(input: Tensor) -> Tensor:
-    return Softplus.apply(as_float(input))  # type: ignore[no-any-return]
+    return Softplus.apply(as_float(input))
 
 
 def erf(input: Tensor) -> Tensor:
     """The error function."""
-    return Erf.apply(as_float(input))  # type: ignore[no-any-return]
+    return Erf.apply(as_float(input))
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
@@ -532,7 +612,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         raise ValueError("min and max are both None, expected at least one of them")
     if isinstance(min, float) or isinstance(max, float):
         input = as_float(input)
-    return Clamp.apply(input, min, max)  # type: ignore[no-any-return]
+    return Clamp.apply(input, min, max)
 
 
 clip = clamp
@@ -540,11 +620,31 @@ clip = clamp
 
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """input + weight * (end - input)"""
-    return input + weight * (end - input)
+    return add(input, mul(end - input, weight))
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """input + value * tensor1 * tensor2"""
+    return add(input, mul(tensor1 * tensor2, value))
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """input + value * tensor1 / tensor2"""
+    return add(input, mul(tensor1 / tensor2, value))
+
+
+def nan_to_num(input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """NaN replaced by `nan`, infinities by `posinf` and `neginf`: by default the largest numbers of the dtype."""
+    limits = np.finfo(input.dtype)
+    high = float(limits.max) if posinf is None else posinf
+    low = float(limits.min) if neginf is None else neginf
+    result = where(isnan(input), nan, input)
+    result = where(input == float("inf"), high, result)
+    return where(input == float("-inf"), low, result)
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` where the mask is true, `input` elsewhere."""
     if not isinstance(mask, Tensor) or mask.dtype != dtypes.bool:
         raise TypeError(f"mask is {getattr(mask, 'dtype', type(mask).__name__)}, expected a boolean tensor")
-    return where(mask, value, input)  # type: ignore[no-any-return]
+    return where(mask, value, input)

@@ -240,7 +240,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """output[i][j] = input[index[i][j]][j] for dim 0, and so on. On the CPU an index out of range is an IndexError."""
     if input.ndim == 0:
         return gather(input.reshape(1), 0, index.reshape(1)).reshape(())
-    return Gather.apply(input, index, _check_index("gather", input, dim, index))  # type: ignore[no-any-return]
+    return Gather.apply(input, index, _check_index("gather", input, dim, index))
 
 
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
@@ -248,12 +248,12 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
     at = _check_index("scatter", input, dim, index)
     if not isinstance(src, Tensor):
         src = tensor(src, dtype=input.dtype, device=input.device)
-    return Scatter.apply(input, src, index, at)  # type: ignore[no-any-return]
+    return Scatter.apply(input, src, index, at)
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """As `scatter`, adding to what is there; repeated indices add up."""
-    return ScatterAdd.apply(input, src, index, _check_index("scatter_add", input, dim, index))  # type: ignore[no-any-return]
+    return ScatterAdd.apply(input, src, index, _check_index("scatter_add", input, dim, index))
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
@@ -269,6 +269,20 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     shape = [1] * input.ndim
     shape[at] = -1
     return scatter_add(input, at, index.reshape(shape).expand(source.shape).contiguous(), source)
+
+
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """A copy of input with source[i] in place of entry index[i] of a dimension."""
+    at = (slice(None),) * wrap(dim, input.ndim) + (index,)
+    result: Tensor = SetItem.apply(input, source, _raw(at, input._array))
+    if result._node is not None:
+        _guard(result._node, at)
+    return result
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """A copy of input with a number in the entries `index` of a dimension."""
+    return index_copy(input, dim, index, tensor(value, dtype=input.dtype, device=input.device))
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:

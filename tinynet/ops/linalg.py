@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import tinynet_kernels as kernels
 from .. import dtypes
 from ..autograd import Op
 from ..tensor import Tensor
-from ._common import same_device, unbroadcast
+from ._common import same_device, unbroadcast, wrap
 from .elementwise import cast, relu_mask
 from .reduction import sum
 from .shape import permute, reshape
@@ -75,7 +77,7 @@ class ChannelSum(Op):
 
 def channel_sum(x: Tensor) -> Tensor:
     """The sum of x (N, C, ...) over everything but the channels: (C,)."""
-    return ChannelSum.apply(x)  # type: ignore[no-any-return]
+    return ChannelSum.apply(x)
 
 
 def matmul(input: Any, other: Any) -> Tensor:
@@ -104,11 +106,11 @@ def matmul(input: Any, other: Any) -> Tensor:
     return y.squeeze(-1) if other.ndim == 1 else y
 
 
-def _in_kernel_dtype(function: Any, *tensors: Any) -> Tensor:
+def _in_kernel_dtype(function: Callable[..., Tensor], *tensors: Any) -> Tensor:
     """The kernels compute in float32 and float64; half precision is converted for them, and back."""
     first = tensors[0]
     if first.dtype != dtypes.float16:
-        return function(*tensors)  # type: ignore[no-any-return]
+        return function(*tensors)
     single = [cast(t, dtypes.float32) if isinstance(t, Tensor) else t for t in tensors]
     return cast(function(*single), dtypes.float16)
 
@@ -125,6 +127,44 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
         raise ValueError(f"bmm() needs (B, M, K) and (B, K, N), the shapes are {input.shape} and {mat2.shape}")
     return matmul(input, mat2)
+
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix and a vector."""
+    if input.ndim != 2 or vec.ndim != 1:
+        raise ValueError(f"mv() needs a matrix and a vector, the shapes are {input.shape} and {vec.shape}")
+    return matmul(input, vec)
+
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2)"""
+    return _scaled(input, beta) + _scaled(mm(mat1, mat2), alpha)
+
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta * input + alpha * (batch1 @ batch2) for stacks of matrices."""
+    return _scaled(input, beta) + _scaled(bmm(batch1, batch2), alpha)
+
+
+def _scaled(input: Tensor, factor: float) -> Tensor:
+    return input if factor == 1 else input * factor
+
+
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Products summed over the last `dims` dimensions of a and the first of b, or over two lists of dimensions."""
+    if isinstance(dims, int):
+        over_a, over_b = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    else:
+        over_a, over_b = ([wrap(d, t.ndim) for d in listed] for listed, t in zip(dims, (a, b)))
+    kept_a = [d for d in range(a.ndim) if d not in over_a]
+    kept_b = [d for d in range(b.ndim) if d not in over_b]
+    shape = [a.shape[d] for d in kept_a] + [b.shape[d] for d in kept_b]
+    if [a.shape[d] for d in over_a] != [b.shape[d] for d in over_b]:
+        raise ValueError(f"shapes {a.shape} and {b.shape} do not agree in dimensions {over_a} and {over_b}")
+    count = math.prod(a.shape[d] for d in over_a)
+    left = reshape(permute(a, kept_a + over_a), math.prod(a.shape[d] for d in kept_a), count)
+    right = reshape(permute(b, over_b + kept_b), count, math.prod(b.shape[d] for d in kept_b))
+    return reshape(mm(left, right), shape)
 
 
 def dot(input: Tensor, other: Tensor) -> Tensor:
@@ -227,5 +267,5 @@ def _contract(ta: str, a: Tensor, tb: str, b: Tensor, needed: set[str]) -> tuple
     b = reshape(
         permute(b, [tb.index(c) for c in batch + inner + columns]), volume(batch), volume(inner), volume(columns)
     )
-    term = batch + rows + columns
-    return "".join(term), reshape(matmul(a, b), [size[c] for c in term])
+    letters = batch + rows + columns
+    return "".join(letters), reshape(matmul(a, b), [size[c] for c in letters])

@@ -106,7 +106,7 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
         input = cast(input, dtypes.as_dtype(dtype))
     elif input._array.dtype.kind in "biu":
         input = cast(input, dtypes.int64)
-    return Sum.apply(input, wrap_all(dim, input.ndim), keepdim)  # type: ignore[no-any-return]
+    return Sum.apply(input, wrap_all(dim, input.ndim), keepdim)
 
 
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
@@ -129,18 +129,38 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor
         return prod(reshape(input, -1), 0)
     if input.ndim == 0:
         return input
-    return Prod.apply(input, wrap(dim, input.ndim), keepdim)  # type: ignore[no-any-return]
+    return Prod.apply(input, wrap(dim, input.ndim), keepdim)
 
 
-def var(input: Tensor, dim: Any = None, keepdim: bool = False, *, correction: int = 1) -> Tensor:
-    """The variance: the sum of squared deviations over the count less `correction`."""
+def var(
+    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+) -> Tensor:
+    """The variance: the sum of squared deviations over the count less `correction` (1, or 0 if not unbiased)."""
     dims = wrap_all(dim, input.ndim)
+    less = int(unbiased) if correction is None else correction
     deviation = input - mean(input, dims, True)
-    return sum(deviation * deviation, dims, keepdim) / builtins.max(_count(input, dims) - correction, 0)
+    return sum(deviation * deviation, dims, keepdim) / builtins.max(_count(input, dims) - less, 0)
 
 
-def std(input: Tensor, dim: Any = None, keepdim: bool = False, *, correction: int = 1) -> Tensor:
-    return sqrt(var(input, dim, keepdim, correction=correction))
+def std(
+    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+) -> Tensor:
+    """The square root of `var`."""
+    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+def var_mean(
+    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """`var` and `mean`."""
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+def std_mean(
+    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """`std` and `mean`."""
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
 def norm(input: Tensor, p: float | str = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -158,7 +178,7 @@ def norm(input: Tensor, p: float | str = 2, dim: Any = None, keepdim: bool = Fal
     if p == 2:
         squares = sum(input * input, dims, keepdim)
         safe = where(squares == 0, zero(squares) + 1, squares)  # the gradient at 0 is 0, not 0 / 0
-        return where(squares == 0, squares, sqrt(safe))  # type: ignore[no-any-return]
+        return where(squares == 0, squares, sqrt(safe))
     return sum(abs(input) ** p, dims, keepdim) ** (1 / p)
 
 
@@ -174,7 +194,7 @@ def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     dims = wrap_all(dim, input.ndim)
     if input._array.size == 0 and builtins.any(input._array.shape[d] == 0 for d in dims):
         raise IndexError(f"{name} over no elements: the shape is {input.shape}")
-    return Extreme.apply(input, name, dims, keepdim)  # type: ignore[no-any-return]
+    return Extreme.apply(input, name, dims, keepdim)
 
 
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
@@ -232,10 +252,15 @@ def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return Tensor._make(xp(input._array).asarray(input._array.any(axis=wrap_all(dim, input.ndim), keepdims=keepdim)))
 
 
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """How many elements are not 0: int64."""
+    return sum(input != 0, dim)
+
+
 def cumsum(input: Tensor, dim: int) -> Tensor:
     if input._array.dtype.kind in "biu":
         input = cast(input, dtypes.int64)
-    return CumSum.apply(input, wrap(dim, input.ndim))  # type: ignore[no-any-return]
+    return CumSum.apply(input, wrap(dim, input.ndim))
 
 
 def cumprod(input: Tensor, dim: int) -> Tensor:
@@ -259,13 +284,13 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """exp(input) / sum(exp(input)) along `dim`."""
     input = as_float(input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
-    return Softmax.apply(input, wrap(dim, input.ndim))  # type: ignore[no-any-return]
+    return Softmax.apply(input, wrap(dim, input.ndim))
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The logarithm of softmax, computed without it."""
     input = as_float(input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
-    return LogSoftmax.apply(input, wrap(dim, input.ndim))  # type: ignore[no-any-return]
+    return LogSoftmax.apply(input, wrap(dim, input.ndim))
 
 
 class Softmax(Op):

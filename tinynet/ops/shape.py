@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -122,23 +122,19 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape; one size may be -1. A view where memory allows. ValueError if it does not fit."""
     wanted = sizes(shape)
     try:
-        return Reshape.apply(input, wanted)  # type: ignore[no-any-return]
+        return Reshape.apply(input, wanted)
     except ValueError:
         raise ValueError(f"shape {wanted} does not fit {input.numel()} elements of shape {input.shape}") from None
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
-    """`reshape` that never copies: ValueError where a copy would be needed."""
-    from ..dtypes import DType
+    """`reshape`; with a dtype instead of a shape, the same bytes read as that dtype.
 
-    if len(shape) == 1 and isinstance(shape[0], (np.dtype, DType)):
+    Unlike PyTorch's, it copies where memory has no view of that shape: convolutions give channels-last memory here.
+    """
+    if len(shape) == 1 and isinstance(shape[0], np.dtype):
         return Tensor._make(input._array.view(shape[0]))
-    result = reshape(input, *shape)
-    if result.numel() and not xp(input._array).may_share_memory(result._array, input._array):
-        raise ValueError(
-            f"shape {input.shape} with strides {input.stride()} has no view of shape {result.shape}; use reshape()"
-        )
-    return result
+    return reshape(input, *shape)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -177,7 +173,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     order = tuple(wrap(d, input.ndim) for d in sizes(dims))
     if sorted(order) != list(range(input.ndim)):
         raise ValueError(f"dims is {order}, expected each of 0 to {input.ndim - 1} once")
-    return Permute.apply(input, order)  # type: ignore[no-any-return]
+    return Permute.apply(input, order)
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -186,7 +182,10 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     order = list(range(input.ndim))
     a, b = wrap(dim0, input.ndim, "dim0"), wrap(dim1, input.ndim, "dim1")
     order[a], order[b] = order[b], order[a]
-    return Permute.apply(input, tuple(order))  # type: ignore[no-any-return]
+    return Permute.apply(input, tuple(order))
+
+
+swapaxes = transpose
 
 
 def t(input: Tensor) -> Tensor:
@@ -215,7 +214,7 @@ def expand(input: Tensor, *shape: Any) -> Tensor:
     if full == input.shape:
         return input
     try:
-        return Expand.apply(input, full)  # type: ignore[no-any-return]
+        return Expand.apply(input, full)
     except ValueError:
         raise ValueError(f"shape {input.shape} does not expand to {full}") from None
 
@@ -252,13 +251,13 @@ def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Te
 
 
 def flip(input: Tensor, *dims: Any) -> Tensor:
-    return Flip.apply(input, tuple(wrap(d, input.ndim) for d in sizes(dims)))  # type: ignore[no-any-return]
+    return Flip.apply(input, tuple(wrap(d, input.ndim) for d in sizes(dims)))
 
 
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Elements moved by `shifts` places, those that fall off coming in at the other end."""
     axes = tuple(wrap(d, input.ndim) for d in dims) if isinstance(dims, (tuple, list)) else dims
-    return Roll.apply(input, tuple(shifts) if isinstance(shifts, (tuple, list)) else shifts, axes)  # type: ignore[no-any-return]
+    return Roll.apply(input, tuple(shifts) if isinstance(shifts, (tuple, list)) else shifts, axes)
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -272,7 +271,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     shapes = {(*t.shape[:at], *t.shape[at + 1 :]) for t in kept}
     if len(shapes) > 1 or kept[0].ndim == 0:
         raise ValueError(f"shapes {[t.shape for t in kept]} do not fit together along dimension {dim}")
-    return Cat.apply(at, *kept)  # type: ignore[no-any-return]
+    return Cat.apply(at, *kept)
 
 
 concat = cat
@@ -332,11 +331,46 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    return Triangle.apply(input, "tril", diagonal)  # type: ignore[no-any-return]
+    return Triangle.apply(input, "tril", diagonal)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    return Triangle.apply(input, "triu", diagonal)  # type: ignore[no-any-return]
+    return Triangle.apply(input, "triu", diagonal)
+
+
+def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The rows and the columns of the places in the lower triangle: (2, count) int64."""
+    return Tensor._make(np.stack(np.tril_indices(row, offset, col)).astype(np.int64))
+
+
+def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The rows and the columns of the places in the upper triangle: (2, count) int64."""
+    return Tensor._make(np.stack(np.triu_indices(row, offset, col)).astype(np.int64))
+
+
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """All windows of `size` elements along a dimension, `step` apart; the window is the last dimension. A copy."""
+    at = wrap(dimension, input.ndim)
+    if not 0 <= size <= input.shape[at] or step < 1:
+        raise ValueError(f"size {size} and step {step} do not fit dimension {dimension} of {input.shape}")
+    starts = np.arange(0, input.shape[at] - size + 1, step)
+    index = Tensor._make(xp(input._array).asarray(starts[:, None] + np.arange(size)))
+    return movedim(input[(slice(None),) * at + (index,)], at + 1, -1)
+
+
+def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
+    """The n-th differences of neighbours along a dimension."""
+    for _ in range(n):
+        length = builtins.max(input.shape[wrap(dim, input.ndim)] - 1, 0)
+        input = narrow(input, dim, input.shape[dim] - length, length) - narrow(input, dim, 0, length)
+    return input
+
+
+def trace(input: Tensor) -> Tensor:
+    """The sum of a matrix's diagonal."""
+    if input.ndim != 2:
+        raise ValueError(f"trace() needs a matrix, the shape is {input.shape}")
+    return diagonal(input).sum()
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
@@ -354,10 +388,13 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     ]
 
 
+_diagonal = diagonal
+
+
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix, or the matrix with this vector on its diagonal."""
     if input.ndim == 2:
-        return globals()["diagonal"](input, diagonal)  # type: ignore[no-any-return]
+        return _diagonal(input, diagonal)
     n = input.shape[0] + builtins.abs(diagonal)
     index = np.arange(input.shape[0])
     flat = (index + builtins.max(0, -diagonal)) * n + index + builtins.max(0, diagonal)
@@ -375,13 +412,13 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     for i in range(len(pad) // 2):
         widths[-1 - i] = (int(pad[2 * i]), int(pad[2 * i + 1]))
     if mode == "constant":
-        return Pad.apply(input, tuple(widths), 0.0 if value is None else value)  # type: ignore[no-any-return]
+        return Pad.apply(input, tuple(widths), 0.0 if value is None else value)
     names = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     if mode not in names:
         raise ValueError(f"mode is {mode!r}, expected 'constant', 'reflect', 'replicate' or 'circular'")
     for dim, (before, after) in enumerate(widths):
         if before or after:
-            index = np.pad(np.arange(input.shape[dim]), (before, after), mode=names[mode])
+            index: Any = np.pad(np.arange(input.shape[dim]), (before, after), mode=cast(Any, names[mode]))
             from .indexing import index_select
 
             input = index_select(input, dim, Tensor._make(xp(input._array).asarray(index)))
@@ -399,6 +436,5 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     shape = tuple(t.numel() for t in given)
     grids = [expand(reshape(t, [-1 if i == j else 1 for j in range(len(given))]), shape) for i, t in enumerate(given)]
     if swap:
-        grids = [transpose(g, 0, 1) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)

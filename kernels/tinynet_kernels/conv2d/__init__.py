@@ -62,7 +62,7 @@ def _spec(name: str, check: Any, cost: Any, direction: str, bad_samples: Any) ->
         name=name,
         check=check,
         reference=f"tinynet_kernels.conv2d.reference:{name}",
-        cpu={"gemm": f"tinynet_kernels.conv2d.cpu:{name}"},
+        cpu={"direct": f"tinynet_kernels.conv2d.cpu:{name}"},
         cuda={
             "tiled": f"tinynet_kernels.conv2d.cuda:{name}",
             "naive": f"tinynet_kernels.conv2d.cuda:{name}_naive",
@@ -70,6 +70,7 @@ def _spec(name: str, check: Any, cost: Any, direction: str, bad_samples: Any) ->
         samples=samples.samples(direction),
         bad_samples=bad_samples,
         cost=cost,
+        channels_last=direction != "weight_grad",
     )
 
 
