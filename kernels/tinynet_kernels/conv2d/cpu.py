@@ -23,12 +23,14 @@ from . import loops
 from .geometry import Geometry, geometry
 
 
-def conv2d(outputs: tuple[Any], x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any) -> None:
+def conv2d(
+    outputs: tuple[Any], x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any
+) -> None:
     g = geometry(x.shape, w.shape, **params)
     padded = channels_last(x, g.padding)
     y, result = _target(outputs[0])
     pixels, taps = _pixels(g, padded.shape), _taps(g, padded.shape)
-    for group, (c, o) in enumerate(_groups(g)):
+    for c, o in _groups(g):
         weights = _panel(w[o].transpose(2, 3, 1, 0).reshape(taps.size, o.stop - o.start))
         shift = np.zeros(o.stop - o.start, x.dtype) if bias is None else np.ascontiguousarray(bias[o])
         loops.forward(
@@ -45,10 +47,12 @@ def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequenc
     rows = channels_last(gy, (0, 0)).reshape(-1)
     pixels = _pixels(g, gx.shape).reshape(n, -1)
     _, c_group, kh, kw = g.w_shape
-    starts = _taps(g, gx.shape)[::max(c_group, 1)]
+    starts = _taps(g, gx.shape)[:: max(c_group, 1)]
     for c, o in _groups(g):
         weights = _panel(w[o].transpose(0, 2, 3, 1).reshape(o.stop - o.start, kh * kw * c_group))
-        loops.input_grad(rows, g.w_shape[0], o.start, weights, pixels, starts + c.start, c_group, gx.reshape(-1), _lanes(gy))
+        loops.input_grad(
+            rows, g.w_shape[0], o.start, weights, pixels, starts + c.start, c_group, gx.reshape(-1), _lanes(gy)
+        )
     outputs[0].transpose(0, 2, 3, 1)[...] = gx[:, top : top + h, left : left + width]
 
 

@@ -26,7 +26,9 @@ def _vectors(left: int, lanes: int) -> int:
 
 
 @_inline
-def _tile(a: Any, rows: Any, steps: Any, first: int, last: int, b: Any, column: int, stride: int, c: Any, vectors: int) -> None:
+def _tile(
+    a: Any, rows: Any, steps: Any, first: int, last: int, b: Any, column: int, stride: int, c: Any, vectors: int
+) -> None:
     if vectors == 4:
         tile4(a, rows, steps, first, last, b, column, stride, c)
     elif vectors == 2:
@@ -105,7 +107,9 @@ def weight_grad(x: Any, pixels: Any, taps: Any, gy: Any, lanes: int) -> Any:
 
 
 @_parallel
-def input_grad(gy: Any, gy_width: int, gy_column: int, w: Any, pixels: Any, starts: Any, run: int, gx: Any, lanes: int) -> None:
+def input_grad(
+    gy: Any, gy_width: int, gy_column: int, w: Any, pixels: Any, starts: Any, run: int, gx: Any, lanes: int
+) -> None:
     """gx[pixels[n, p] + starts[t] + c] += sum over o of gy[n, p, gy_column + o] * w[o, t * run + c]; image by image."""
     flat, width = w.reshape(-1), w.shape[1]
     images, count = pixels.shape
