@@ -99,6 +99,15 @@ class Node:
         tensor.requires_grad, tensor._node, tensor._index, tensor._version = True, self, i, version
         return tensor
 
+    def detach_from(self, tensor: Tensor) -> None:
+        """Keeps a copy of the tensor, which is about to be modified, where it is a saved input."""
+        if any(value is tensor for _, value, _ in self.saved_inputs):
+            copy = Tensor._make(tensor._array.copy())
+            copy.requires_grad, copy._node, copy._index = tensor.requires_grad, tensor._node, tensor._index
+            self.saved_inputs = [
+                (i, copy, 0) if v is tensor else (i, v, version) for i, v, version in self.saved_inputs
+            ]
+
     def name(self) -> str:
         return f"{self.op.__name__}Backward"
 

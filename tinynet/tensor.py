@@ -190,6 +190,8 @@ class Tensor:
                 result = ops.where(ops.ones_like(self, dtype=dtypes.bool), result, self)
             elif result._node is None:
                 result = ops.clone(result)
+            if result._node is not None:
+                result._node.detach_from(self)
             self.requires_grad, self._node, self._index = True, result._node, result._index
         with np.errstate(invalid="ignore"):
             self._array[...] = result._array

@@ -555,7 +555,9 @@ CASES = [
     Case("embedding", lambda t, w, i: t.nn.functional.embedding(i, w), lambda w, i: w[i], (N, index(3, 2, 5))),
 ]
 
-by_name = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+
+def by_name(wanted: Callable[[Case], Any]) -> Any:
+    return pytest.mark.parametrize("case", [c for c in CASES if wanted(c)], ids=lambda c: c.name)
 
 
 def tensors(case: Case, device: str, dtype: Any = np.float64, grad: bool = False) -> list[tinynet.Tensor]:
@@ -581,10 +583,9 @@ def module(device: str) -> Any:
     return OnDevice()
 
 
-@by_name
+@by_name(lambda case: case.numpy)
 def test_forward(case: Case, device: str) -> None:
-    if case.numpy is None:
-        pytest.skip("PyTorch is the oracle")
+    assert case.numpy is not None
     found = flat(case.call(module(device), *tensors(case, device)))
     expected = flat(case.numpy(*case.arrays()))
     assert len(found) == len(expected)
@@ -593,10 +594,8 @@ def test_forward(case: Case, device: str) -> None:
         np.testing.assert_allclose(f.cpu().numpy(), e, rtol=1e-12, atol=1e-14)
 
 
-@by_name
+@by_name(lambda case: case.differentiable)
 def test_gradients(case: Case, device: str) -> None:
-    if not case.differentiable:
-        pytest.skip("no gradient")
     t = module(device)
 
     def function(*given: tinynet.Tensor) -> Any:
@@ -610,13 +609,11 @@ def to_torch(array: Any, torch: Any) -> Any:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-@by_name
+@by_name(lambda case: case.torch)
 @pytest.mark.parametrize("layout", ["contiguous", "strided"])
 def test_torch(case: Case, layout: str) -> None:
     """Values, dtypes, shapes and gradients in float32 are PyTorch's, whatever the memory layout."""
     torch = pytest.importorskip("torch")
-    if not case.torch:
-        pytest.skip("PyTorch does not do this")
     arrays = [a.astype(np.float32) if a.dtype.kind == "f" else a for a in case.arrays(1)]
     theirs = [to_torch(a, torch) for a in arrays]
     if layout == "strided":
@@ -626,10 +623,6 @@ def test_torch(case: Case, layout: str) -> None:
         if mine.is_floating_point() and case.differentiable:
             mine.requires_grad_()
             other.requires_grad_()
-    if case.name == "view_flat" and layout == "strided":
-        with pytest.raises(ValueError, match="no view"):
-            case.call(tinynet, *ours)
-        return
     found, expected = flat(case.call(tinynet, *ours)), flat(case.call(torch, *theirs))
     assert len(found) == len(expected)
     for f, e in zip(found, expected):

@@ -43,7 +43,10 @@ class GetItem(Op):
     @staticmethod
     def forward(ctx: Any, a: Any, index: Any) -> Any:
         ctx.index = index
-        return a[index]
+        result = a[index]
+        if isinstance(result, np.generic):  # NumPy copies a single element, but it is to be a view
+            result = a[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+        return result
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:

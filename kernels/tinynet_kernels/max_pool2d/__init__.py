@@ -64,6 +64,7 @@ def _spec(name: str, check: Any, cuda: dict[str, str], sample_list: Any, bad: An
         samples=sample_list,
         bad_samples=bad,
         cost=_cost,
+        channels_last=True,
     )
 
 
@@ -110,7 +111,8 @@ def max_pool2d(
     out          (y, indices) to write.
 
     Returns y (N, C, OH, OW) and int32 indices of the same shape: row * W + column of the element taken. The first of
-    equal elements is taken; NaN is larger than everything, and of several NaNs the last one is taken, as in PyTorch.
+    equal elements is taken; NaN is larger than everything, and of several NaNs the last one is taken, as in PyTorch. A
+    dilated window that meets padding only gives -inf and index -1.
     Raises TypeError and ValueError as `conv2d`.
     """
     y, indices = _FORWARD(
@@ -159,7 +161,7 @@ def max_pool2d_grad(
 
 
 def max_pool2d_gather(x: Array, indices: Array, *, out: Array | None = None) -> Array:
-    """The elements of x (N, C, H, W) at `indices` (N, C, OH, OW), row * W + column: the adjoint of `max_pool2d_grad`.
+    """The elements of x (N, C, H, W) at `indices` (N, C, OH, OW), row * W + column, 0 for -1: the adjoint of `max_pool2d_grad`.
 
     Indices must come from `max_pool2d` of an array of the shape of x; others give an unspecified element of x.
     """

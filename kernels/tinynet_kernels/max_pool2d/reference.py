@@ -36,7 +36,7 @@ def max_pool2d_gather(x: Any, indices: Any) -> Any:
     flat = np.take_along_axis(
         x.reshape(n, c, h * w), indices.reshape(n, c, indices.shape[2] * indices.shape[3]), axis=2
     )
-    return flat.reshape(indices.shape)
+    return np.where(indices < 0, 0, flat.reshape(indices.shape))
 
 
 def _taps(g: Geometry) -> Any:

@@ -21,6 +21,7 @@ _CASES: list[tuple[str, Shape, Any, bool, dict[str, Any]]] = [
     ("overlap_padding", (2, 2, 8, 7), 3, False, {"stride": 2, "padding": 1}),
     ("gaps", (1, 2, 9, 9), 2, False, {"stride": 3}),
     ("dilation", (1, 2, 9, 10), 3, False, {"stride": (2, 1), "dilation": (2, 3), "padding": 1}),
+    ("padding_only", (2, 2, 1, 2), 2, False, {"stride": 1, "padding": 1, "dilation": 2}),
     ("ceil", (2, 2, 7, 8), 3, False, {"stride": 2, "ceil_mode": True}),
     ("ceil_padding", (1, 2, 6, 5), 2, False, {"stride": 2, "padding": 1, "ceil_mode": True}),
     ("ceil_last_window_dropped", (1, 1, 4, 4), 1, False, {"stride": 3, "ceil_mode": True}),
