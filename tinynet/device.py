@@ -146,7 +146,7 @@ def move(array: Array, wanted: device) -> Array:
     with on(wanted):
         if source.type == "cuda":
             return module_of(wanted).array(array)
-        return module_of(wanted).asarray(np.ascontiguousarray(array))
+        return module_of(wanted).asarray(np.asarray(array, order="C"))
 
 
 def _cupy() -> ModuleType:

@@ -71,14 +71,14 @@ def _spec(name: str, check: Any, cuda: dict[str, str], sample_list: Any, bad: An
 _FORWARD = _spec(
     "max_pool2d",
     _check_forward,
-    {"default": "max_pool2d", "naive": "max_pool2d_naive"},
+    {"default": "max_pool2d"},
     samples.samples("forward"),
     samples.BAD_FORWARD,
 )
 _GRAD = _spec(
     "max_pool2d_grad",
     _check_grad,
-    {"default": "max_pool2d_grad", "naive": "max_pool2d_grad_naive"},
+    {"default": "max_pool2d_grad"},
     samples.samples("grad"),
     samples.BAD_GRAD,
 )

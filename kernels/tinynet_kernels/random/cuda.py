@@ -1,0 +1,96 @@
+"""Philox4x32-10 on CUDA: a thread per counter, which gives four numbers."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+from numpy import int32, uint32, uint64
+
+from ..runtime.cuda import Kernel, Pointer, Real, blocks_for, contiguous, cuda, finish, kernel, writable
+from .reference import MULTIPLIERS, WEYL, threshold
+
+THREADS = 128
+UNIFORM, NORMAL, DROPOUT = 0, 1, 2
+M0, M1 = (uint64(m) for m in MULTIPLIERS)
+W0, W1 = (uint64(w) for w in WEYL)
+WORD, HALF = uint64(0xFFFFFFFF), uint64(32)
+
+
+@functools.cache
+def _kernel(dtype: Any) -> Kernel:
+    real = dtype.type
+    least = real(2.0**-24)
+    circle = real(2 * math.pi * 2.0**-24)
+
+    @kernel(threads=THREADS)
+    def philox(
+        x: Pointer,
+        y: Pointer,
+        key0: uint64,
+        key1: uint64,
+        offset: uint64,
+        wanted: int32,
+        limit: uint32,
+        scale: Real,
+        size: int32,
+    ):
+        block = cuda.grid(1)
+        if block * 4 >= size:
+            return
+        counter = uint64(block) + offset
+        c0, c1, c2, c3 = counter & WORD, counter >> HALF, uint64(0), uint64(0)
+        k0, k1 = key0, key1
+        for _ in range(10):
+            p0, p1 = M0 * c0, M1 * c2
+            c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & WORD, (p0 >> HALF) ^ c3 ^ k1, p0 & WORD
+            k0, k1 = (k0 + W0) & WORD, (k1 + W1) & WORD
+        words = (uint32(c0), uint32(c1), uint32(c2), uint32(c3))
+        for lane in range(4):
+            i = block * 4 + lane
+            if i < size:
+                upper = words[lane] >> uint32(8)
+                if wanted == UNIFORM:
+                    y[i] = real(words[lane]) * scale if scale < least else real(upper) * scale
+                elif wanted == DROPOUT:
+                    y[i] = x[i] * scale if upper >= limit else real(0)
+                else:
+                    first = real((words[lane - lane % 2] >> uint32(8)) + uint32(1)) * least
+                    angle = real(words[lane - lane % 2 + 1] >> uint32(8)) * circle
+                    turned = math.sin(angle) if lane % 2 else math.cos(angle)
+                    y[i] = math.sqrt(real(-2) * math.log(first)) * turned
+
+    return philox
+
+
+def _run(output: Any, x: Any, seed: int, offset: int, wanted: int, limit: int, scale: float) -> None:
+    y = writable(output)
+    _kernel(y.dtype)(
+        blocks_for(blocks_for(y.size, 4), THREADS),
+        contiguous(x),
+        y,
+        seed & 0xFFFFFFFF,
+        seed >> 32,
+        offset,
+        wanted,
+        limit,
+        scale,
+        y.size,
+    )
+    finish(output, y)
+
+
+def philox_uniform(outputs: Any, like: Any, *, seed: int, offset: int) -> None:
+    (y,) = outputs
+    _run(y, y, seed, offset, UNIFORM, 0, 2.0**-24 if y.dtype.itemsize == 4 else 2.0**-32)
+
+
+def philox_normal(outputs: Any, like: Any, *, seed: int, offset: int) -> None:
+    (y,) = outputs
+    _run(y, y, seed, offset, NORMAL, 0, 1.0)
+
+
+def dropout(outputs: Any, x: Any, *, p: float, seed: int, offset: int) -> None:
+    (y,) = outputs
+    _run(y, x, seed, offset, DROPOUT, threshold(p), 1 / (1 - p) if p < 1 else 0.0)

@@ -1,0 +1,200 @@
+"""The launcher: how a Python function becomes a CUDA kernel and is started on arrays.
+
+This is the only module that imports numba.cuda. A kernel is a function whose parameters are annotated with
+
+    Pointer       the elements of an array; all such arrays of a call have one dtype, float32 or float64
+    Int32Pointer, Int64Pointer
+    Real          a number of that dtype
+    int32, uint32, uint64
+
+and is started by `kernel(blocks, *arguments)`: arrays are passed as bare addresses, which takes a few microseconds where
+Numba's own dispatcher describes each array anew and takes tens. What a bare address loses (bounds, layout, dtype) is
+checked here and in `contiguous`. Launches go to CuPy's current stream on the arrays' device.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+
+from numba import cuda  # noqa: E402  after the variable has been looked at, as numba itself does
+
+if SIMULATED:
+    from . import simulator
+
+    simulator.prepare()
+else:
+    import cupy
+    from cuda.core import LaunchConfig, Stream, launch
+    from numba.cuda import cgutils, types
+    from numba.cuda.extending import intrinsic
+
+__all__ = [
+    "KERNELS",
+    "Int32Pointer",
+    "Int64Pointer",
+    "Pointer",
+    "Real",
+    "SIMULATED",
+    "Kernel",
+    "aligned",
+    "blocks_for",
+    "cgutils",
+    "contiguous",
+    "cuda",
+    "finish",
+    "intrinsic",
+    "kernel",
+    "module",
+    "types",
+    "writable",
+]
+
+Pointer = Int32Pointer = Int64Pointer = Real = Any  # see above
+
+_NUMBERS = {"int32": np.int32, "uint32": np.uint32, "uint64": np.uint64}
+KERNELS: list[Kernel] = []  # every kernel made so far, for the compile checks
+
+
+class Kernel:
+    """A kernel, compiled for each dtype and device when it is first started there.
+
+    threads     threads per block.
+    min_blocks  blocks that must fit on a multiprocessor at a time, which bounds the registers.
+    """
+
+    def __init__(self, function: Callable[..., Any], threads: int, min_blocks: int | None) -> None:
+        self.function, self.threads, self.min_blocks = function, threads, min_blocks
+        self.annotations = [function.__annotations__[p] for p in function.__code__.co_varnames[: _arity(function)]]
+        self.name = function.__name__
+        self._real = self.annotations.index("Pointer")
+        self._started: dict[tuple[str, int], Callable[..., None]] = {}
+        KERNELS.append(self)
+
+    def __call__(self, blocks: int | tuple[int, int, int], *arguments: Any) -> None:
+        if SIMULATED:
+            self._simulate(blocks, arguments)
+            return
+        array = arguments[self._real]
+        device = array.data.device_id
+        if device != cupy.cuda.runtime.getDevice():
+            with cupy.cuda.Device(device):
+                self(blocks, *arguments)
+            return
+        key = array.dtype.char, device
+        start = self._started.get(key)
+        if start is None:
+            start = self._started[key] = self._build(array.dtype)
+        start(blocks, arguments)
+
+    def signature(self, dtype: Any) -> tuple[Any, ...]:
+        """Numba's types of the arguments for arrays of this dtype."""
+        real = types.float32 if dtype == np.float32 else types.float64
+        named = {
+            "Pointer": types.CPointer(real),
+            "Int32Pointer": types.CPointer(types.int32),
+            "Int64Pointer": types.CPointer(types.int64),
+            "Real": real,
+            "int32": types.int32,
+            "uint32": types.uint32,
+            "uint64": types.uint64,
+        }
+        return tuple(named[a] for a in self.annotations)
+
+    @property
+    def launch_bounds(self) -> Any:
+        return self.threads if self.min_blocks is None else (self.threads, self.min_blocks)
+
+    def _build(self, dtype: Any) -> Callable[..., None]:
+        begin = time.perf_counter()
+        cuda.current_context()  # makes CuPy's context Numba's, once per thread
+        dispatcher = cuda.jit(cache=True, launch_bounds=self.launch_bounds)(self.function)
+        kernel = dispatcher.compile(self.signature(dtype))._codelibrary.get_cufunc().kernel
+        seconds = time.perf_counter() - begin
+        if seconds > 1:
+            print(f"tinynet: compiled {self.name} for {dtype} in {seconds:.1f} s, once", file=sys.stderr, flush=True)
+        convert = [_address if "Pointer" in a else _NUMBERS.get(a, dtype.type) for a in self.annotations]
+        configurations: dict[Any, Any] = {}
+
+        def start(blocks: Any, arguments: tuple[Any, ...]) -> None:
+            configuration = configurations.get(blocks)
+            if configuration is None:
+                configuration = configurations[blocks] = LaunchConfig(grid=blocks, block=self.threads)
+            stream = _stream(cupy.cuda.get_current_stream().ptr)
+            launch(stream, configuration, kernel, *[c(a) for c, a in zip(convert, arguments)])
+
+        return start
+
+    def _simulate(self, blocks: Any, arguments: tuple[Any, ...]) -> None:
+        dtype = arguments[self._real].dtype
+        converted = [
+            simulator.Pointer(np.empty(0) if a is None else a) if "Pointer" in kind else _NUMBERS.get(kind, dtype.type)(a)
+            for kind, a in zip(self.annotations, arguments)
+        ]
+        with np.errstate(all="ignore"):
+            cuda.jit(self.function)[blocks, self.threads](*converted)
+
+
+def kernel(threads: int, min_blocks: int | None = None) -> Callable[[Callable[..., Any]], Kernel]:
+    """A decorator that makes a function a kernel of so many threads per block: see the module's docstring."""
+    return lambda function: Kernel(function, threads, min_blocks)
+
+
+def _arity(function: Callable[..., Any]) -> int:
+    return function.__code__.co_argcount
+
+
+def _address(array: Any) -> int:
+    return 0 if array is None else int(array.data.ptr)
+
+
+_STREAMS: dict[int, Any] = {}
+
+
+def _stream(pointer: int) -> Any:
+    stream = _STREAMS.get(pointer)
+    if stream is None:
+        stream = _STREAMS[pointer] = Stream.from_handle(pointer)
+    return stream
+
+
+def module() -> Any:
+    """The array module of the device: cupy, or the simulator's."""
+    return simulator.xp if SIMULATED else cupy
+
+
+def contiguous(array: Any) -> Any:
+    """The array in C order: itself, or a copy. ValueError for 2**31 elements and more: kernels count in 32 bits."""
+    if array is None:
+        return None
+    if array.size >= 1 << 31:
+        raise ValueError(f"an array of shape {array.shape} has {array.size} elements, kernels take less than 2**31")
+    return array if array.flags.c_contiguous else module().ascontiguousarray(array)
+
+
+def writable(output: Any) -> Any:
+    """A C-contiguous array to write for `output`: itself if it is one, else fresh memory, which `finish` copies over."""
+    contiguous_output = output if output.flags.c_contiguous else module().empty(output.shape, output.dtype)
+    return contiguous(contiguous_output)
+
+
+def finish(output: Any, written: Any) -> None:
+    if written is not output:
+        output[...] = written
+
+
+def aligned(*arrays: Any) -> bool:
+    """Whether 16 bytes at a time can be read and written from the start of each array (None is passed over)."""
+    return SIMULATED or all(a is None or a.data.ptr % 16 == 0 for a in arrays)
+
+
+def blocks_for(elements: int, threads: int) -> int:
+    """How many blocks give every element a thread."""
+    return -(-elements // threads)

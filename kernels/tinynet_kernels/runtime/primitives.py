@@ -1,0 +1,218 @@
+"""What kernels say that Numba has no word for: wide loads and stores, branch-free choice, register tiles, shuffles.
+
+On a device each is a few lines of LLVM; in the simulator, the Python that it means. `p` is an array's elements (a pointer
+argument or a shared array), `i` a number without sign, never negative.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "load4",
+    "load4_constant",
+    "load4_if",
+    "load_if",
+    "outer_fma",
+    "select",
+    "shuffle_xor",
+    "store4",
+    "store_if",
+    "zero",
+]
+
+from .cuda import SIMULATED
+
+if SIMULATED:
+    import numpy as np
+
+    from .simulator import shuffle_xor
+
+    def load4(p: Any, i: int) -> Any:
+        return tuple(p[i + k] for k in range(4))
+
+    load4_constant = load4
+
+    def load_if(p: Any, i: int, inside: bool) -> Any:
+        return p[i] if inside else zero(p)
+
+    def load4_if(p: Any, i: int, inside: bool) -> Any:
+        return load4(p, i) if inside else (zero(p),) * 4
+
+    def store4(p: Any, i: int, values: Any) -> None:
+        for k in range(4):
+            p[i + k] = values[k]
+
+    def store_if(p: Any, i: int, value: Any, inside: bool) -> None:
+        if inside:
+            p[i] = value
+
+    def zero(p: Any) -> Any:
+        return getattr(p, "elements", p).dtype.type(0)
+
+    def select(condition: bool, a: Any, b: Any) -> Any:
+        return a if condition else b
+
+    def outer_fma(tile: Any, x: Any, y: Any) -> Any:
+        values = np.asarray(tile).reshape(len(x), len(y)) + np.multiply.outer(np.asarray(x), np.asarray(y))
+        return tuple(values.reshape(-1))
+
+else:
+    from llvmlite import ir
+
+    from .cuda import cgutils, intrinsic, types
+
+    def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index_type: Any, index: Any) -> Any:
+        """The address of an element, of a pointer argument or of a (shared) array, without wrap-around."""
+        if isinstance(array_type, types.CPointer):
+            base = array
+        else:
+            base = context.make_array(array_type)(context, builder, array).data
+        return builder.gep(base, [context.cast(builder, index, index_type, types.intp)])
+
+    def _vector(builder: Any, pointer: Any, count: int) -> Any:
+        return builder.bitcast(pointer, ir.PointerType(ir.VectorType(pointer.type.pointee, count)))
+
+    def _alignment(context: Any, dtype: Any, count: int) -> int:
+        return min(16, count * context.get_abi_sizeof(context.get_data_type(dtype)))
+
+    def _elements(context: Any, builder: Any, return_type: Any, vector: Any) -> Any:
+        parts = [builder.extract_element(vector, ir.Constant(ir.IntType(32), k)) for k in range(return_type.count)]
+        return context.make_tuple(builder, return_type, parts)
+
+    def _make_load(count: int, predicated: bool, constant: bool) -> Any:
+        """A load of `count` elements; zeros where a predicate is false; `constant`: through the read-only cache."""
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            array, index = values[:2]
+            array_type, index_type = signature.args[:2]
+            if predicated:
+                index = builder.select(values[2], index, ir.Constant(index.type, 0))
+            pointer = _pointer(context, builder, array_type, array, index_type, index)
+            if count > 1:
+                pointer = _vector(builder, pointer, count)
+            if constant:
+                pointer = builder.addrspacecast(pointer, ir.PointerType(pointer.type.pointee, 1))
+            value = builder.load(pointer, align=_alignment(context, array_type.dtype, count))
+            if constant:
+                value.set_metadata("invariant.load", builder.module.add_metadata([]))
+            if predicated:
+                value = builder.select(_splat(builder, values[2], count), value, ir.Constant(value.type, None))
+            return value if count == 1 else _elements(context, builder, signature.return_type, value)
+
+        def kind(array: Any) -> Any:
+            return array.dtype if count == 1 else types.UniTuple(array.dtype, count)
+
+        if predicated:
+
+            @intrinsic
+            def load(typing_context, array, index, inside):  # type: ignore[no-untyped-def]
+                return kind(array)(array, index, types.boolean), generate
+        else:
+
+            @intrinsic
+            def load(typing_context, array, index):  # type: ignore[no-untyped-def]
+                return kind(array)(array, index), generate
+
+        return load
+
+    def _splat(builder: Any, bit: Any, count: int) -> Any:
+        if count == 1:
+            return bit
+        vector = ir.Constant(ir.VectorType(ir.IntType(1), count), ir.Undefined)
+        for k in range(count):
+            vector = builder.insert_element(vector, bit, ir.Constant(ir.IntType(32), k))
+        return vector
+
+    def _make_store(count: int, predicated: bool) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            array_type, index_type = signature.args[:2]
+            pointer, value = _pointer(context, builder, array_type, values[0], index_type, values[1]), values[2]
+            if count > 1:
+                pointer, parts = _vector(builder, pointer, count), value
+                value = ir.Constant(pointer.type.pointee, ir.Undefined)
+                for k in range(count):
+                    part = builder.extract_value(parts, k)
+                    value = builder.insert_element(value, part, ir.Constant(ir.IntType(32), k))
+            alignment = _alignment(context, array_type.dtype, count)
+            if predicated:
+                with builder.if_then(values[3]):
+                    builder.store(value, pointer, align=alignment)
+            else:
+                builder.store(value, pointer, align=alignment)
+            return context.get_dummy_value()
+
+        if predicated:
+
+            @intrinsic
+            def store(typing_context, array, index, value, inside):  # type: ignore[no-untyped-def]
+                return types.void(array, index, array.dtype, types.boolean), generate
+        else:
+
+            @intrinsic
+            def store(typing_context, array, index, value):  # type: ignore[no-untyped-def]
+                return types.void(array, index, types.UniTuple(array.dtype, count)), generate
+
+        return store
+
+    load4 = _make_load(4, predicated=False, constant=False)
+    load4_constant = _make_load(4, predicated=False, constant=True)
+    load_if = _make_load(1, predicated=True, constant=True)
+    load4_if = _make_load(4, predicated=True, constant=True)
+    store4 = _make_store(4, predicated=False)
+    store_if = _make_store(1, predicated=True)
+
+    @intrinsic
+    def zero(typing_context, array):  # type: ignore[no-untyped-def]
+        """0 in the dtype of the array."""
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return ir.Constant(context.get_value_type(signature.return_type), 0.0)
+
+        return array.dtype(array), generate
+
+    @intrinsic
+    def select(typing_context, condition, a, b):  # type: ignore[no-untyped-def]
+        """`a if condition else b`, both evaluated, without a branch."""
+        return a(types.boolean, a, a), lambda context, builder, signature, values: builder.select(*values)
+
+    @intrinsic
+    def outer_fma(typing_context, tile, x, y):  # type: ignore[no-untyped-def]
+        """tile[i * len(y) + j] + x[i] * y[j] for all i and j: the work of a register tile."""
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            real = context.get_value_type(tile.dtype)
+            name = f"llvm.fma.f{tile.dtype.bitwidth}"
+            fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(real, [real] * 3), name)
+            part = builder.extract_value
+            results = [
+                builder.call(fma, [part(values[1], i), part(values[2], j), part(values[0], i * y.count + j)])
+                for i in range(x.count)
+                for j in range(y.count)
+            ]
+            return context.make_tuple(builder, signature.return_type, results)
+
+        return tile(tile, x, y), generate
+
+    @intrinsic
+    def shuffle_xor(typing_context, value, mask):  # type: ignore[no-untyped-def]
+        """`value` of the thread of this warp whose number differs by the bits of `mask`."""
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            word, real = ir.IntType(32), values[0].type
+            shuffle = ir.InlineAsm(
+                ir.FunctionType(word, [word, word]),
+                "shfl.sync.bfly.b32 $0, $1, $2, 0x1f, 0xffffffff;",
+                "=r,r,r",
+                side_effect=True,
+            )
+            if value.bitwidth == 32:
+                return builder.bitcast(builder.call(shuffle, [builder.bitcast(values[0], word), values[1]]), real)
+            pair = ir.VectorType(word, 2)
+            halves, result = builder.bitcast(values[0], pair), ir.Constant(pair, ir.Undefined)
+            for k in (ir.Constant(word, 0), ir.Constant(word, 1)):
+                moved = builder.call(shuffle, [builder.extract_element(halves, k), values[1]])
+                result = builder.insert_element(result, moved, k)
+            return builder.bitcast(result, real)
+
+        return value(value, types.int32), generate
