@@ -1,0 +1,84 @@
+"""Convolution as a matrix product of gathered pixels: the tables that say where each product's factors lie.
+
+For one image, factor (pixel p, product k) of a convolution lies at `base[p] + offset[k]`: no division and no comparison is
+left for the kernel's main loop. Whether it lies inside the image is bit `tap[k]` of `mask[p]`. The gradient with respect to
+the input has the same form once the input pixels are sorted by their remainder modulo the stride: within one class
+("phase") the taps that meet a pixel and their distances are the same for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .geometry import Geometry
+
+MAX_TAPS = 31  # bits of a mask; bit 31 is never set and belongs to the padding of the product table
+MAX_OFFSET = 1 << 25  # an offset shares 32 bits with its tap
+
+
+@dataclass(frozen=True)
+class Tables:
+    """int32 arrays: per pixel of an image `base`, `mask` and `position` (where its result goes in the output plane); per
+    product `factors`, offset * 32 + tap, padded with absent ones to a multiple of 32. `taps` are the kernel's (r, s) used.
+    """
+
+    base: Any
+    mask: Any
+    position: Any
+    factors: Any
+    products: int
+    taps: tuple[tuple[int, int], ...]
+
+
+def fits(g: Geometry) -> bool:
+    """Whether the tables can describe this convolution."""
+    (_, c, h, w), (_, o, oh, ow) = g.x_shape, g.y_shape
+    return g.w_shape[2] * g.w_shape[3] <= MAX_TAPS and max(c * h * w, o * oh * ow) < MAX_OFFSET
+
+
+def forward(g: Geometry) -> Tables:
+    """For y[o, p] = sum over k of w[o, k] x[base[p] + offset[k]], and for the gradient with respect to w."""
+    (_, _, h, w), (_, channels, kh, kw), (_, _, oh, ow) = g.x_shape, g.w_shape, g.y_shape
+    row = np.arange(oh)[:, None] * g.stride[0] - g.padding[0]
+    column = np.arange(ow)[None, :] * g.stride[1] - g.padding[1]
+    taps = tuple((r, s) for r in range(kh) for s in range(kw))
+    moves = [(r * g.dilation[0], s * g.dilation[1]) for r, s in taps]
+    return _tables(row, column, moves, taps, (h, w), channels, np.arange(oh * ow))
+
+
+def input_grad(g: Geometry, phase: tuple[int, int]) -> Tables | None:
+    """For gx[c, p] = sum over k of w'[c, k] gy[base[p] + offset[k]] at the input pixels whose row and column are `phase`
+    modulo the stride, where w'[c] are the products (o, r, s) of the taps used; None if there are no such pixels.
+    """
+    (_, _, h, w), (o, _, kh, kw), (_, _, oh, ow) = g.x_shape, g.w_shape, g.y_shape
+    rows, columns = np.arange(phase[0], h, g.stride[0]), np.arange(phase[1], w, g.stride[1])
+    if not rows.size or not columns.size:
+        return None
+    up = [(r, *divmod(phase[0] + g.padding[0] - r * g.dilation[0], g.stride[0])) for r in range(kh)]
+    left = [(s, *divmod(phase[1] + g.padding[1] - s * g.dilation[1], g.stride[1])) for s in range(kw)]
+    met = [((r, s), (dy, dx)) for r, dy, rest in up if not rest for s, dx, over in left if not over]
+    row, column = np.arange(rows.size)[:, None], np.arange(columns.size)[None, :]
+    position = (rows[:, None] * w + columns[None, :]).reshape(-1)
+    return _tables(
+        row, column, [move for _, move in met], tuple(tap for tap, _ in met), (oh, ow), o // g.groups, position
+    )
+
+
+def _tables(
+    row: Any, column: Any, moves: Any, taps: Any, plane: tuple[int, int], channels: int, position: Any
+) -> Tables:
+    h, w = plane
+    mask = np.zeros(np.broadcast_shapes(row.shape, column.shape), np.int32)
+    for tap, (dy, dx) in enumerate(moves):
+        inside = (row + dy >= 0) & (row + dy < h) & (column + dx >= 0) & (column + dx < w)
+        mask |= inside.astype(np.int32) << tap
+    offsets = np.array([dy * w + dx for dy, dx in moves], np.int64)
+    factors = (np.arange(channels)[:, None] * (h * w) + offsets) * 32 + np.arange(len(moves))
+    products = factors.size
+    padded = np.full(-(-max(products, 1) // 32) * 32, 31, np.int32)
+    padded[:products] = factors.reshape(-1)
+    base = np.broadcast_to(row * w + column, mask.shape).reshape(-1).astype(np.int32)
+    return Tables(base, mask.reshape(-1), position.astype(np.int32), padded, products, taps)
