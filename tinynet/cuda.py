@@ -89,3 +89,12 @@ def empty_cache() -> None:
 
     cupy.get_default_memory_pool().free_all_blocks()
     cupy.get_default_pinned_memory_pool().free_all_blocks()
+
+
+def __getattr__(name: str) -> Any:
+    """`OutOfMemoryError` is CuPy's: what a device without enough memory raises, with the sizes."""
+    if name == "OutOfMemoryError":
+        from cupy.cuda.memory import OutOfMemoryError
+
+        return OutOfMemoryError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

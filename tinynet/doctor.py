@@ -191,7 +191,10 @@ def driver_version() -> tuple[int, int] | None:
 def extra_requirements(extra: str) -> list[str]:
     """What `pip install tinynet-gpu[extra]` adds, as requirement strings."""
     wanted = f'extra == "{extra}"'
-    lines = metadata.requires("tinynet-gpu") or []
+    try:
+        lines = metadata.requires("tinynet-gpu") or []
+    except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+        return [f"tinynet-gpu[{extra}]"]
     return [line.split(";")[0].strip() for line in lines if wanted in line.replace("'", '"')]
 
 

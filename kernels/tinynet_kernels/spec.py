@@ -112,10 +112,11 @@ class KernelSpec:
         arrays = [a for a in args if hasattr(a, "__array_interface__") or hasattr(a, "__cuda_array_interface__")]
         if not arrays:
             raise TypeError(f"{self.name}: expected NumPy or CuPy arrays, got {[type(a).__name__ for a in args]}")
-        kinds = {device_kind(a) for a in arrays}
-        if len(kinds) > 1:
-            raise TypeError(f"{self.name}: all arrays must be on one device, got arrays on cpu and cuda")
-        return kinds.pop(), arrays[0]
+        places = {_place(a) for a in arrays}
+        if len(places) > 1:
+            names = " and ".join(sorted(f"{kind}:{n}" if kind == "cuda" else kind for kind, n in places))
+            raise TypeError(f"{self.name}: all arrays must be on one device, got arrays on {names}")
+        return places.pop()[0], arrays[0]
 
     def _outputs(self, out: Any, wanted: Outputs, kind: str, like: Array) -> tuple[Array, ...]:
         if out is None:
@@ -126,8 +127,8 @@ class KernelSpec:
         if len(given) != len(wanted):
             raise ValueError(f"{self.name}: out has {len(given)} arrays, expected {len(wanted)}")
         for o, (shape, dtype) in zip(given, wanted):
-            if device_kind(o) != kind:
-                raise TypeError(f"{self.name}: out is on {device_kind(o)}, expected {kind}")
+            if _place(o) != _place(like):
+                raise TypeError(f"{self.name}: out is on {_place(o)}, expected {_place(like)}")
             if o.dtype != np.dtype(dtype):
                 raise TypeError(f"{self.name}: out has dtype {o.dtype}, expected {np.dtype(dtype)}")
             if tuple(o.shape) != tuple(shape):
@@ -163,6 +164,14 @@ def device_kind(array: Array) -> str:
     if type(array).__module__.partition(".")[0] == "cupy":
         return "cuda"
     raise TypeError(f"expected a NumPy or CuPy array, got {type(array).__name__}")
+
+
+def _place(array: Array) -> tuple[str, int]:
+    """The kind of device and its number."""
+    if type(array) is np.ndarray:
+        return "cpu", 0
+    kind = device_kind(array)
+    return kind, 0 if isinstance(array, np.ndarray) else array.data.device_id
 
 
 def _channels_last(shape: Sequence[int], dtype: Any) -> Array:

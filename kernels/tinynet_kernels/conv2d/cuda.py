@@ -18,9 +18,7 @@ from .geometry import Geometry, geometry
 from .tables import Tables
 
 
-def conv2d(
-    outputs: Any, x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any
-) -> None:
+def conv2d(outputs: Any, x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any) -> None:
     (y,) = outputs
     g = geometry(x.shape, w.shape, **params)
     if g.flops == 0 or not tables.fits(g):

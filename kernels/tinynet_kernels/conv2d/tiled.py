@@ -102,9 +102,7 @@ def gathered_product(dtype: Any, R: int, wide: bool) -> Kernel:
                             load4(shared_x, from_x + l * PITCH) + load4(shared_x, from_x + l * PITCH + STRIDE),
                         )
                     elif R == 4:
-                        tile = outer_fma(
-                            tile, load4(shared_w, from_w + l * PITCH), load4(shared_x, from_x + l * PITCH)
-                        )
+                        tile = outer_fma(tile, load4(shared_w, from_w + l * PITCH), load4(shared_x, from_x + l * PITCH))
                     else:
                         tile = outer_fma(
                             tile,
@@ -246,7 +244,9 @@ def weight_grad(dtype: Any, R: int) -> Kernel:
             out_row = int32(row0 + mine_gy + i // PART * STRIDE + i % PART)
             for j in static_range(R):
                 column = int32(product0 + mine_x + j // PART * STRIDE + j % PART)
-                store_if(parts, part + out_row * products + column, tile[i * R + j], out_row < rows and column < products)
+                store_if(
+                    parts, part + out_row * products + column, tile[i * R + j], out_row < rows and column < products
+                )
 
     return conv2d_weight_grad
 

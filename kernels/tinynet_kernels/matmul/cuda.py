@@ -61,7 +61,9 @@ def thread_tile(m: int, n: int, batches: int, dtype: Any, multiprocessors: int =
     small to fill the device. 8 x 8 doubles would not fit into the registers.
     """
     for r in (8, 4):
-        if (r < 8 or dtype == np.float32) and blocks_for(m, 16 * r) * blocks_for(n, 16 * r) * batches >= multiprocessors:
+        if (r < 8 or dtype == np.float32) and blocks_for(m, 16 * r) * blocks_for(
+            n, 16 * r
+        ) * batches >= multiprocessors:
             return r
     return 4 if min(m, n) > 32 else 2
 
@@ -186,9 +188,7 @@ def tiled(dtype: Any, R: int, a_along_k: bool, b_along_k: bool, wide: bool) -> K
                             load4(shared_b, from_b + l * PITCH) + load4(shared_b, from_b + l * PITCH + STRIDE),
                         )
                     elif R == 4:
-                        tile = outer_fma(
-                            tile, load4(shared_a, from_a + l * PITCH), load4(shared_b, from_b + l * PITCH)
-                        )
+                        tile = outer_fma(tile, load4(shared_a, from_a + l * PITCH), load4(shared_b, from_b + l * PITCH))
                     else:
                         tile = outer_fma(
                             tile,

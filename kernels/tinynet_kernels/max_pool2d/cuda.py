@@ -126,9 +126,7 @@ def max_pool2d_grad(
     (gx,) = outputs
     g = geometry(input_shape, kernel_size, **params)
     gx_out = writable(gx)
-    _pool_grad(
-        blocks_for(gx.size, THREADS), contiguous(gy), contiguous(indices), gx_out, *_numbers(g), gx.size
-    )
+    _pool_grad(blocks_for(gx.size, THREADS), contiguous(gy), contiguous(indices), gx_out, *_numbers(g), gx.size)
     finish(gx, gx_out)
 
 

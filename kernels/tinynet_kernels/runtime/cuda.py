@@ -135,7 +135,9 @@ class Kernel:
     def _simulate(self, blocks: Any, arguments: tuple[Any, ...]) -> None:
         dtype = arguments[self._real].dtype
         converted = [
-            simulator.Pointer(np.empty(0) if a is None else a) if "Pointer" in kind else _NUMBERS.get(kind, dtype.type)(a)
+            simulator.Pointer(np.empty(0) if a is None else a)
+            if "Pointer" in kind
+            else _NUMBERS.get(kind, dtype.type)(a)
             for kind, a in zip(self.annotations, arguments)
         ]
         with np.errstate(all="ignore"):

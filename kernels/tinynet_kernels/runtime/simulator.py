@@ -83,9 +83,48 @@ def _shared_array(self: Any, shape: Any, dtype: Any, alignment: int | None = Non
 
 
 def prepare() -> None:
-    """Mends what the simulator lacks: shared arrays with an alignment, made safely by many threads."""
+    """Mends what the simulator lacks: shared arrays with an alignment, made safely by many threads; and speed.
+
+    Numba's simulator starts all threads of a block and polls them. Here they take turns: each runs until it waits at a
+    barrier or ends, then the next. That is faster, and every run has the same order.
+    """
+    from numba.cuda.simulator.kernel import BlockManager, BlockThread
     from numba.cuda.simulator.kernelapi import FakeCUDAShared
 
+    class Thread(BlockThread):  # type: ignore[misc]
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self.turn, self.done, self.ended = threading.Semaphore(0), threading.Semaphore(0), False
+
+        def run(self) -> None:
+            super().run()
+            self.ended = True
+            self.done.release()
+
+        def syncthreads(self) -> None:
+            self.done.release()
+            self.turn.acquire()
+            if self.abort:
+                raise RuntimeError("another thread of the block failed")
+
+    def run(self: Any, block: Any, *args: Any) -> None:
+        threads = [
+            Thread(lambda: self._f(*args), self, block, point, self._debug) for point in np.ndindex(*self._block_dim)
+        ]
+        for thread in threads:
+            thread.start()
+            thread.done.acquire()
+        while waiting := [thread for thread in threads if not thread.ended]:
+            failed = any(thread.exception for thread in threads)
+            for thread in waiting:
+                thread.abort = failed
+                thread.turn.release()
+                thread.done.acquire()
+        for thread in threads:
+            if thread.exception:
+                raise thread.exception[0].with_traceback(thread.exception[1])
+
+    BlockManager.run = run
     FakeCUDAShared.array = _shared_array
 
 

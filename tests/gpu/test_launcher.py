@@ -1,0 +1,111 @@
+"""The path from an array to a running kernel: streams, devices, layouts and limits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinynet_kernels
+from tests.conftest import NO_CUDA
+from tinynet.device import simulated
+
+pytestmark = pytest.mark.skipif(NO_CUDA is not None or simulated(), reason=NO_CUDA or "needs CuPy arrays")
+
+
+def random(*shape: int) -> Any:
+    import cupy
+
+    return cupy.asarray(np.random.default_rng(0).standard_normal(shape, dtype=np.float32))
+
+
+def test_kernels_alone() -> None:
+    """Bare CuPy arrays, and no framework."""
+    code = """
+import sys, cupy, numpy as np, tinynet_kernels as K
+x, w = cupy.ones((2, 3, 8, 8), "float32"), cupy.ones((4, 3, 3, 3), "float32")
+y = K.conv2d(x, w, padding=1, activation="relu")
+assert isinstance(y, cupy.ndarray) and float(y[0, 0, 4, 4]) == 27
+p, i = K.max_pool2d(y, 2)
+loss, lse = K.softmax_cross_entropy(p.reshape(2, -1), cupy.zeros(2, "int64"))
+assert np.isfinite(loss.get()).all() and not any(m.split(".")[0] == "tinynet" for m in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_current_stream() -> None:
+    """A launch inside a capture is recorded, not run: so it goes to CuPy's current stream."""
+    import cupy
+
+    a, b, y = random(40, 40), random(40, 40), cupy.zeros((40, 40), "float32")
+    wanted = tinynet_kernels.matmul(a, b).get()
+    stream = cupy.cuda.Stream(non_blocking=True)
+    with stream:
+        stream.begin_capture()
+        tinynet_kernels.matmul(a, b, out=y)
+        graph = stream.end_capture()
+    assert not y.any()
+    graph.launch(stream)
+    stream.synchronize()
+    np.testing.assert_array_equal(y.get(), wanted)
+
+
+def test_unaligned_view() -> None:
+    """A view that starts between two 16-byte blocks takes the narrow loads."""
+    flat = random(64 * 64 + 1)
+    a, b = flat[1:].reshape(64, 64), random(64, 64)
+    assert a.data.ptr % 16
+    np.testing.assert_allclose(tinynet_kernels.matmul(a, b).get(), a.get() @ b.get(), rtol=1e-4, atol=1e-4)
+
+
+def test_too_large() -> None:
+    import cupy
+
+    one = cupy.zeros(1, "float32")
+    huge = cupy.ndarray((1 << 31,), "float32", memptr=one.data)  # never read: refused before the launch
+    with pytest.raises(ValueError, match=r"2147483648 elements, kernels take less than 2\*\*31"):
+        tinynet_kernels.dropout(huge, p=0.5, seed=0, offset=0, out=huge)
+
+
+def test_devices_do_not_mix() -> None:
+    with pytest.raises(TypeError, match="all arrays must be on one device"):
+        tinynet_kernels.matmul(random(3, 3), np.ones((3, 3), np.float32))
+
+
+def test_second_device() -> None:
+    import cupy
+
+    if cupy.cuda.runtime.getDeviceCount() < 2:
+        pytest.skip("there is one device")
+    with cupy.cuda.Device(1):
+        a = random(33, 20)
+    y = tinynet_kernels.matmul(a, a, transpose_b=True)  # launched while device 0 is current
+    assert y.device.id == 1
+    np.testing.assert_allclose(y.get(), a.get() @ a.get().T, rtol=1e-4, atol=1e-5)
+    with pytest.raises(TypeError, match="one device"):
+        tinynet_kernels.matmul(a, random(20, 20))
+
+
+def test_launch_is_thin() -> None:
+    """The launcher passes addresses: it does not describe arrays, which would make each launch wait for tens of µs."""
+    from tinynet_kernels.optimizer import cuda
+
+    p = random(8)
+    tinynet_kernels.sgd(
+        p,
+        p,
+        p.copy(),
+        lr=0.1,
+        momentum=0.0,
+        dampening=0.0,
+        weight_decay=0.0,
+        nesterov=False,
+        first_step=True,
+    )
+    from tinynet_kernels.runtime.cuda import types
+
+    assert all(not isinstance(t, types.Array) for t in cuda._sgd.signature(np.dtype("float32")))
