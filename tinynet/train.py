@@ -10,7 +10,9 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -113,12 +115,13 @@ def run(args: argparse.Namespace) -> int:
     model = models.create(args.model, classes, image[0], image[-1]).to(device)
     parameters = sum(p.numel() for p in model.parameters())
     say(f"model       {args.model}", summary(model, (1, *image)), "")
-    optimizer = {
+    optimizers: dict[str, Callable[..., optim.Optimizer]] = {
         "adam": optim.Adam,
         "adamw": optim.AdamW,
-        "sgd": lambda params, lr: optim.SGD(params, lr, momentum=0.9),
+        "sgd": partial(optim.SGD, momentum=0.9),
         "rmsprop": optim.RMSprop,
-    }[args.optimizer](model.parameters(), lr=args.lr)
+    }
+    optimizer = optimizers[args.optimizer](model.parameters(), lr=args.lr)
 
     def prepare(batch: Any) -> Any:
         return (batch.float() - MEAN) / STD

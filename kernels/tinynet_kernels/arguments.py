@@ -11,7 +11,8 @@ import numpy as np
 
 def check_float(**arrays: Any) -> np.dtype[Any]:
     """The common dtype of the arrays (None is passed over): float32 or float64, the same for all; else TypeError."""
-    first, dtype = "", None
+    first = ""
+    dtype: np.dtype[Any] | None = None
     for name, array in arrays.items():
         if array is None:
             continue
@@ -22,7 +23,7 @@ def check_float(**arrays: Any) -> np.dtype[Any]:
         elif array.dtype != dtype:
             raise TypeError(f"{name} has dtype {array.dtype}, expected {dtype} as {first} has")
     assert dtype is not None
-    return np.dtype(dtype)
+    return dtype
 
 
 def check_ndim(ndim: int, layout: str, **arrays: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,10 +94,11 @@ class KernelSpec:
         """
         kind, like = self._device(args)
         wanted = self.check(*args, **params)
-        outputs = self._outputs(out, wanted, kind, like)
-        implementation = self.implementation(kind, variant)
-        if any(output.size for output in outputs):
-            implementation(outputs, *args, **params)
+        with nullcontext() if isinstance(like, np.ndarray) else like.device:
+            outputs = self._outputs(out, wanted, kind, like)
+            implementation = self.implementation(kind, variant)
+            if any(output.size for output in outputs):
+                implementation(outputs, *args, **params)
         return outputs if len(outputs) > 1 else outputs[0]
 
     def implementation(self, kind: str, variant: str | None = None) -> Callable[..., None]:
@@ -180,7 +182,7 @@ def _channels_last(shape: Sequence[int], dtype: Any) -> Array:
 
 
 def empty(shape: Sequence[int], dtype: Any, like: Array) -> Array:
-    """An uninitialised C-contiguous array on the device of `like`."""
+    """An uninitialised C-contiguous array on the current device, of the kind of `like`."""
     if type(like) is np.ndarray:
         return np.empty(shape, dtype)
     if device_kind(like) == "cpu":  # numpy.ndarray subclasses such as memmap
@@ -189,5 +191,4 @@ def empty(shape: Sequence[int], dtype: Any, like: Array) -> Array:
         return np.empty(shape, dtype).view(type(like))
     import cupy
 
-    with like.device:
-        return cupy.empty(shape, dtype)
+    return cupy.empty(shape, dtype)

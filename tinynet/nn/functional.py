@@ -48,11 +48,11 @@ from ..tensor import Tensor
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    return where(input > 0, input, input * negative_slope)  # type: ignore[no-any-return]
+    return where(input > 0, input, input * negative_slope)
 
 
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
-    return where(input > 0, input, alpha * (exp(minimum(input, 0.0)) - 1))  # type: ignore[no-any-return]
+    return where(input > 0, input, alpha * (exp(minimum(input, 0.0)) - 1))
 
 
 def selu(input: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def mish(input: Tensor) -> Tensor:
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     scaled = input * beta
-    return where(scaled > threshold, input, _softplus(scaled) / beta)  # type: ignore[no-any-return]
+    return where(scaled > threshold, input, _softplus(scaled) / beta)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
@@ -109,7 +109,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """input where positive, weight * input elsewhere; weight has one element, or one for each channel."""
     if weight.numel() != 1:
         weight = weight.reshape(1, -1, *(1 for _ in range(input.ndim - 2)))
-    return where(input > 0, input, weight * input)  # type: ignore[no-any-return]
+    return where(input > 0, input, weight * input)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
@@ -264,7 +264,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     rows = _rows(weight, input)
     if padding_idx is None:
         return rows
-    return where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)  # type: ignore[no-any-return]
+    return where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
 
 
 # losses

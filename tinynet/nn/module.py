@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from ..autograd import no_grad
@@ -48,7 +49,7 @@ class Module:
             result = result if changed is None else changed
         if self._backward_hooks and isinstance(result, Tensor) and result.requires_grad:
             for hook in self._backward_hooks:
-                result.register_hook(lambda grad, hook=hook: hook(self, None, (grad,)))
+                result.register_hook(partial(_call_backward_hook, hook, self))
         return result
 
     # attributes
@@ -308,3 +309,7 @@ class Module:
 def _register(hooks: list[Any], hook: Callable[..., Any]) -> RemovableHandle:
     hooks.append(hook)
     return RemovableHandle(lambda: hooks.remove(hook))
+
+
+def _call_backward_hook(hook: Callable[..., Any], module: Module, grad: Tensor) -> Any:
+    return hook(module, None, (grad,))

@@ -94,7 +94,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: random.Gener
             sizes[i % len(sizes)] += 1
     if sum(sizes) != total:
         raise ValueError(f"lengths is {list(lengths)}, expected numbers that add up to {total}")
-    order = np.asarray(random.randperm(total, generator=generator))
+    order = np.asarray(random.randperm(total, generator=generator)).tolist()
     ends = list(accumulate(sizes))
     return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends)]
 

@@ -18,7 +18,9 @@ def _kernel(dtype: Any) -> Kernel:
     real = dtype.type
 
     @kernel(threads=THREADS)
-    def batch_norm_stats(x: Pointer, means: Pointer, variances: Pointer, n: int32, channels: int32, pixels: int32):
+    def batch_norm_stats(
+        x: Pointer, means: Pointer, variances: Pointer, n: int32, channels: int32, pixels: int32
+    ) -> None:
         sums = cuda.shared.array(THREADS, real)
         t = cuda.threadIdx.x
         channel = cuda.blockIdx.x

@@ -18,7 +18,7 @@ def _kernel(dtype: Any) -> Kernel:
     real = dtype.type
 
     @kernel(threads=THREADS)
-    def channel_sum(x: Pointer, y: Pointer, n: int32, channels: int32, pixels: int32):
+    def channel_sum(x: Pointer, y: Pointer, n: int32, channels: int32, pixels: int32) -> None:
         sums = cuda.shared.array(THREADS, real)
         t = cuda.threadIdx.x
         channel = cuda.blockIdx.x

@@ -25,7 +25,7 @@ def conv2d(outputs: Any, x: Any, w: Any, bias: Any = None, *, activation: str | 
         conv2d_naive(outputs, x, w, bias, activation=activation, **params)
         return
     y_out = writable(y)
-    t = _on_device(_forward_tables(g), x)
+    t = _forward_tables(g, x)
     _gathered_product(g, t, contiguous(x), contiguous(w), contiguous(bias), y_out, activation == "relu")
     finish(y, y_out)
 
@@ -40,12 +40,12 @@ def conv2d_input_grad(outputs: Any, gy: Any, w: Any, input_shape: Sequence[int],
     o, c, kh, kw = g.w_shape
     split = w.reshape(g.groups, o // g.groups, c, kh, kw).transpose(0, 2, 1, 3, 4)  # (groups, C, O, KH, KW)
     for phase in np.ndindex(*g.stride):
-        found = _input_grad_tables(g, phase)
-        if found is None:
+        t = _input_grad_tables(g, phase, gy)
+        if t is None:
             continue
-        rows, columns = ([tap[axis] for tap in found.taps] for axis in (0, 1))
-        weights = split if len(found.taps) == kh * kw else split[..., rows, columns]
-        _gathered_product(g, _on_device(found, gy), gy, contiguous(weights), None, gx_out, False)
+        rows, columns = ([tap[axis] for tap in t.taps] for axis in (0, 1))
+        weights = split if len(t.taps) == kh * kw else split[..., rows, columns]
+        _gathered_product(g, t, gy, contiguous(weights), None, gx_out, False)
     finish(gx, gx_out)
 
 
@@ -55,7 +55,7 @@ def conv2d_weight_grad(outputs: Any, x: Any, gy: Any, weight_shape: Sequence[int
     if g.flops == 0 or not tables.fits(g):
         conv2d_weight_grad_naive(outputs, x, gy, weight_shape, **params)
         return
-    t = _on_device(_forward_tables(g), x)
+    t = _forward_tables(g, x)
     x, gy, gw_out = contiguous(x), contiguous(gy), writable(gw)
     n, c, h, width = g.x_shape
     _, o, oh, ow = g.y_shape
@@ -135,19 +135,14 @@ def _splits(pixels: int, blocks: int, multiprocessors: int = 108) -> tuple[int, 
     return blocks_for(pixels, length), length
 
 
-@functools.lru_cache(maxsize=256)
-def _shape_tables(kind: str, shape: Geometry, phase: tuple[int, int]) -> Tables | None:
-    return tables.forward(shape) if kind == "forward" else tables.input_grad(shape, phase)
-
-
-def _forward_tables(g: Geometry) -> Tables:
-    found = _shape_tables("forward", _one_image(g), (0, 0))
+def _forward_tables(g: Geometry, x: Any) -> Tables:
+    found = _tables("forward", _one_image(g), (0, 0), _device(x))
     assert found is not None
     return found
 
 
-def _input_grad_tables(g: Geometry, phase: tuple[int, ...]) -> Tables | None:
-    return _shape_tables("input_grad", _one_image(g), (phase[0], phase[1]))
+def _input_grad_tables(g: Geometry, phase: tuple[int, ...], gy: Any) -> Tables | None:
+    return _tables("input_grad", _one_image(g), (phase[0], phase[1]), _device(gy))
 
 
 def _one_image(g: Geometry) -> Geometry:
@@ -155,18 +150,18 @@ def _one_image(g: Geometry) -> Geometry:
     return Geometry((1, *g.x_shape[1:]), g.w_shape, g.stride, g.padding, g.dilation, g.groups)
 
 
-_ON_DEVICE: dict[tuple[int, int], tuple[Tables, Tables]] = {}
+def _device(array: Any) -> int:
+    return 0 if isinstance(array, np.ndarray) else int(array.data.device_id)
 
 
-def _on_device(host: Tables, like: Any) -> Tables:
-    """The tables in the memory of the array's device, copied there once."""
-    device = getattr(getattr(like, "device", None), "id", 0)
-    key = id(host), device
-    if key not in _ON_DEVICE or _ON_DEVICE[key][0] is not host:
-        xp = module()
-        arrays = (xp.asarray(a) for a in (host.base, host.mask, host.position, host.factors))
-        _ON_DEVICE[key] = host, Tables(*arrays, host.products, host.taps)
-    return _ON_DEVICE[key][1]
+@functools.lru_cache(maxsize=256)
+def _tables(kind: str, shape: Geometry, phase: tuple[int, int], device: int) -> Tables | None:
+    """The tables in the memory of the device, which is the current one: copied there once for each shape."""
+    host = tables.forward(shape) if kind == "forward" else tables.input_grad(shape, phase)
+    if host is None:
+        return None
+    base, mask, position, factors = map(module().asarray, (host.base, host.mask, host.position, host.factors))
+    return Tables(base, mask, position, factors, host.products, host.taps)
 
 
 def conv2d_naive(

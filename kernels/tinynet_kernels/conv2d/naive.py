@@ -35,7 +35,7 @@ def forward(
     has_bias: int32,
     relu: int32,
     size: int32,
-):
+) -> None:
     i = cuda.grid(1)
     if i >= size:
         return
@@ -83,7 +83,7 @@ def input_grad(
     dilation_h: int32,
     dilation_w: int32,
     size: int32,
-):
+) -> None:
     i = cuda.grid(1)
     if i >= size:
         return
@@ -127,7 +127,7 @@ def weight_grad(
     dilation_w: int32,
     images: int32,
     size: int32,
-):
+) -> None:
     i = cuda.grid(1)
     if i >= size:
         return

@@ -50,7 +50,7 @@ def gathered_product(dtype: Any, R: int, wide: bool) -> Kernel:
         tiles_m: int32,
         has_bias: int32,
         relu: int32,
-    ):
+    ) -> None:
         shared_w = cuda.shared.array(2 * BUFFER, real, alignment=16)
         shared_x = cuda.shared.array(2 * BUFFER, real, alignment=16)
         t = int32(cuda.threadIdx.x)
@@ -170,7 +170,7 @@ def weight_grad(dtype: Any, R: int) -> Kernel:
         y_image: int32,
         tiles_n: int32,
         part_size: int32,
-    ):
+    ) -> None:
         shared_gy = cuda.shared.array(2 * BUFFER, real, alignment=16)
         shared_x = cuda.shared.array(2 * BUFFER, real, alignment=16)
         t = int32(cuda.threadIdx.x)
@@ -252,7 +252,7 @@ def weight_grad(dtype: Any, R: int) -> Kernel:
 
 
 @kernel(threads=256)
-def sum_of_parts(parts: Pointer, result: Pointer, count: int32, size: int32):
+def sum_of_parts(parts: Pointer, result: Pointer, count: int32, size: int32) -> None:
     i = cuda.grid(1)
     if i >= size:
         return

@@ -36,7 +36,7 @@ def _naive(
     has_bias: int32,
     relu: int32,
     size: int32,
-):
+) -> None:
     """One thread per element of y: the sum over a row of a times a column of b."""
     i = cuda.grid(1)
     if i >= size:
@@ -80,7 +80,6 @@ def tiled(dtype: Any, R: int, a_along_k: bool, b_along_k: bool, wide: bool) -> K
     PITCH = EDGE + 4  # a row of shared memory; the padding keeps transposed writes off each other's banks
     BUFFER = DEPTH * PITCH
     PART = min(R, 4)  # a thread's rows come in parts of so many neighbours, 16 threads apart
-    PARTS = R // PART
     STRIDE = 16 * PART
     ROWS_K = DEPTH // 4  # threads side by side along k
     ROWS_EDGE = EDGE // 4  # threads side by side along the edge
@@ -105,7 +104,7 @@ def tiled(dtype: Any, R: int, a_along_k: bool, b_along_k: bool, wide: bool) -> K
         tiles_n: int32,
         has_bias: int32,
         relu: int32,
-    ):
+    ) -> None:
         shared_a = cuda.shared.array(2 * BUFFER, real, alignment=16)
         shared_b = cuda.shared.array(2 * BUFFER, real, alignment=16)
         t = int32(cuda.threadIdx.x)

@@ -37,7 +37,7 @@ def _pool(
     dilation_h: int32,
     dilation_w: int32,
     size: int32,
-):
+) -> None:
     i = cuda.grid(1)
     if i >= size:
         return
@@ -79,7 +79,7 @@ def _pool_grad(
     dilation_h: int32,
     dilation_w: int32,
     size: int32,
-):
+) -> None:
     i = cuda.grid(1)
     if i >= size:
         return
@@ -99,7 +99,7 @@ def _pool_grad(
 
 
 @kernel(threads=THREADS)
-def _gather(x: Pointer, indices: Int32Pointer, y: Pointer, plane_x: int32, plane_y: int32, size: int32):
+def _gather(x: Pointer, indices: Int32Pointer, y: Pointer, plane_x: int32, plane_y: int32, size: int32) -> None:
     i = cuda.grid(1)
     if i >= size:
         return

@@ -27,7 +27,8 @@ def max_pool2d_grad(gy: Any, indices: Any, input_shape: Sequence[int], kernel_si
     gx = np.zeros(g.x_shape, gy.dtype)
     for rows, columns, inside in _taps(g):
         chosen = inside & (indices == rows[:, None] * g.x_shape[3] + columns)
-        np.add.at(gx, (slice(None), slice(None), rows[:, None], columns), np.where(chosen, gy, 0))
+        place: Any = (slice(None), slice(None), rows[:, None], columns)
+        np.add.at(gx, place, np.where(chosen, gy, 0))
     return gx
 
 

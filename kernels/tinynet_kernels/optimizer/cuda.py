@@ -28,7 +28,7 @@ def _sgd(
     nesterov: int32,
     first_step: int32,
     size: int32,
-):
+) -> None:
     i = cuda.grid(1)
     if i >= size:
         return
@@ -62,7 +62,7 @@ def _adam(
     root_correction: Real,
     eps: Real,
     size: int32,
-):
+) -> None:
     i = cuda.grid(1)
     if i >= size:
         return
@@ -92,7 +92,7 @@ def _rmsprop(
     weight_decay: Real,
     momentum: Real,
     size: int32,
-):
+) -> None:
     i = cuda.grid(1)
     if i >= size:
         return

@@ -35,7 +35,7 @@ def _kernel(dtype: Any) -> Kernel:
         limit: uint32,
         scale: Real,
         size: int32,
-    ):
+    ) -> None:
         block = cuda.grid(1)
         if block * 4 >= size:
             return

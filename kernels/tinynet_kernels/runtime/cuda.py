@@ -9,16 +9,18 @@ This is the only module that imports numba.cuda. A kernel is a function whose pa
 
 and is started by `kernel(blocks, *arguments)`: arrays are passed as bare addresses, which takes a few microseconds where
 Numba's own dispatcher describes each array anew and takes tens. What a bare address loses (bounds, layout, dtype) is
-checked here and in `contiguous`. Launches go to CuPy's current stream on the arrays' device.
+checked here and in `contiguous`. Launches go to CuPy's current stream of the current
+device, which must be the arrays' own.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -38,12 +40,12 @@ else:
 
 __all__ = [
     "KERNELS",
+    "SIMULATED",
     "Int32Pointer",
     "Int64Pointer",
+    "Kernel",
     "Pointer",
     "Real",
-    "SIMULATED",
-    "Kernel",
     "aligned",
     "blocks_for",
     "cgutils",
@@ -57,7 +59,10 @@ __all__ = [
     "writable",
 ]
 
-Pointer = Int32Pointer = Int64Pointer = Real = Any  # see above
+Pointer: TypeAlias = Any  # see above
+Int32Pointer: TypeAlias = Any
+Int64Pointer: TypeAlias = Any
+Real: TypeAlias = Any
 
 _NUMBERS = {"int32": np.int32, "uint32": np.uint32, "uint64": np.uint64}
 KERNELS: list[Kernel] = []  # every kernel made so far, for the compile checks
@@ -83,12 +88,7 @@ class Kernel:
             self._simulate(blocks, arguments)
             return
         array = arguments[self._real]
-        device = array.data.device_id
-        if device != cupy.cuda.runtime.getDevice():
-            with cupy.cuda.Device(device):
-                self(blocks, *arguments)
-            return
-        key = array.dtype.char, device
+        key = array.dtype.char, array.data.device_id
         start = self._started.get(key)
         if start is None:
             start = self._started[key] = self._build(array.dtype)
@@ -157,14 +157,9 @@ def _address(array: Any) -> int:
     return 0 if array is None else int(array.data.ptr)
 
 
-_STREAMS: dict[int, Any] = {}
-
-
+@functools.lru_cache(maxsize=64)
 def _stream(pointer: int) -> Any:
-    stream = _STREAMS.get(pointer)
-    if stream is None:
-        stream = _STREAMS[pointer] = Stream.from_handle(pointer)
-    return stream
+    return Stream.from_handle(pointer)
 
 
 def module() -> Any:

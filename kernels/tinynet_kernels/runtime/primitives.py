@@ -50,7 +50,7 @@ if SIMULATED:
     def zero(p: Any) -> Any:
         return getattr(p, "elements", p).dtype.type(0)
 
-    def select(condition: bool, a: Any, b: Any) -> Any:
+    def select(condition: Any, a: Any, b: Any) -> Any:
         return a if condition else b
 
     def outer_fma(tile: Any, x: Any, y: Any) -> Any:
@@ -74,7 +74,7 @@ else:
         return builder.bitcast(pointer, ir.PointerType(ir.VectorType(pointer.type.pointee, count)))
 
     def _alignment(context: Any, dtype: Any, count: int) -> int:
-        return min(16, count * context.get_abi_sizeof(context.get_data_type(dtype)))
+        return min(16, count * int(context.get_abi_sizeof(context.get_data_type(dtype))))
 
     def _elements(context: Any, builder: Any, return_type: Any, vector: Any) -> Any:
         parts = [builder.extract_element(vector, ir.Constant(ir.IntType(32), k)) for k in range(return_type.count)]

@@ -34,7 +34,7 @@ def _make(vectors: int) -> Any:
     an array of int64; row s of b, for s from first to last - 1, begins at b_start + s * b_stride. Nothing is checked.
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def tile(
         typing: Any, a: Any, rows: Any, steps: Any, first: Any, last: Any, b: Any, b_start: Any, b_stride: Any, c: Any
     ) -> Any:

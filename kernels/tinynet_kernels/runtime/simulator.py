@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 
-class SimArray(np.ndarray):  # type: ignore[type-arg]
+class SimArray(np.ndarray):
     """An array of the simulated device: a NumPy array that, like a CuPy array, stays an array when it has one element."""
 
     __tinynet_device__ = "cuda"

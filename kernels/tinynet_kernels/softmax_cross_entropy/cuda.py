@@ -32,7 +32,7 @@ def _forward_naive(
     classes: int32,
     ignore_index: int32,
     smoothing: Real,
-):
+) -> None:
     """One thread per row, in three passes: maximum, sum of exponentials, loss."""
     row = cuda.grid(1)
     if row >= rows:
@@ -75,7 +75,7 @@ def _forward(dtype: Any, team: int) -> Kernel:
         classes: int32,
         ignore_index: int32,
         smoothing: Real,
-    ):
+    ) -> None:
         tops = cuda.shared.array(warps, real)
         totals = cuda.shared.array(warps, real)
         sums = cuda.shared.array(warps, real)
@@ -143,7 +143,7 @@ def _grad_naive(
     classes: int32,
     ignore_index: int32,
     smoothing: Real,
-):
+) -> None:
     """One thread per row."""
     row = cuda.grid(1)
     if row >= rows:
@@ -177,7 +177,7 @@ def _grad(dtype: Any) -> Kernel:
         classes: int32,
         ignore_index: int32,
         smoothing: Real,
-    ):
+    ) -> None:
         at = cuda.grid(1)
         if at >= rows * classes:
             return
