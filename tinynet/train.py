@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 import math
 import os
+import signal
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from . import schedules
+
 DATASETS = ("mnist",)
-MODELS = ("cnn", "mlp")
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 EVALUATION_BATCH = 500
 MEAN, STD = 33.3184, 78.5675  # of MNIST's training pixels, 0 to 255
+NOT_OF_THE_RUN = ("resume", "output", "device", "quiet", "json", "profile", "report")  # may change when it is resumed
 
 
 class _Parser(argparse.ArgumentParser):
@@ -52,42 +52,144 @@ def _number(kind: Any, low: float, high: float = math.inf, *, above: bool = Fals
     return parse
 
 
+def _schedule(text: str) -> str:
+    try:
+        schedules.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def parser() -> argparse.ArgumentParser:
+    from .models import MODELS
+
     p = _Parser(prog="python -m tinynet.train", description=__doc__, allow_abbrev=False)
-    count = _number(int, 1)
+    count, share = _number(int, 1), _number(float, 0, 1)
+    positive, amount = _number(float, 0, above=True), _number(float, 0)
     p.add_argument("--device", default="auto", metavar="{auto,cpu,cuda,cuda:N}", help="default: auto")
     p.add_argument("--dataset", default="mnist", choices=DATASETS, help="default: mnist, which is in the package")
     p.add_argument("--data-dir", type=Path, metavar="DIR", help="a folder with idx files, or an npz file, of your own")
-    p.add_argument("--model", default="cnn", choices=MODELS, help="default: cnn")
+    p.add_argument("--model", default="cnn", choices=tuple(MODELS), help="default: cnn")
     p.add_argument("--epochs", type=count, default=5, help="default: 5")
     p.add_argument("--batch-size", type=count, default=64, help="default: 64")
-    p.add_argument("--lr", type=_number(float, 0, above=True), default=1e-3, help="learning rate, default: 0.001")
+    p.add_argument("--lr", type=positive, default=1e-3, help="learning rate, default: 0.001")
     p.add_argument("--optimizer", default="adam", choices=OPTIMIZERS, help="default: adam")
     p.add_argument("--seed", type=_number(int, 0, 2**64), default=0, help="default: 0")
     p.add_argument("--limit-train", type=count, metavar="N", help="train on the first N images only")
     p.add_argument("--limit-test", type=count, metavar="N", help="test on the first N images only")
-    p.add_argument("--validation-split", type=_number(float, 0, 1), default=0.0, metavar="FRACTION", help="default: 0")
-    p.add_argument(
-        "--output", type=Path, metavar="DIR", help="write metrics.csv, model.safetensors, config.json, curves.png"
+    p.add_argument("--validation-split", type=share, default=0.0, metavar="FRACTION", help="default: 0")
+
+    g = p.add_argument_group("updates")
+    g.add_argument(
+        "--schedule",
+        type=_schedule,
+        default="cosine",
+        metavar="NAME[:KEY=VALUE,...]",
+        help=f"of the learning rate, times in epochs: {', '.join(schedules.SCHEDULES)}; such as step:step_size=2,gamma=0.5 "
+        "or cosine:warmup=1; default: cosine",
     )
-    p.add_argument("--quiet", action="store_true", help="no progress, no tables")
-    p.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
+    g.add_argument("--accumulate", type=count, default=1, metavar="N", help="batches to an update, default: 1")
+    g.add_argument("--clip-norm", type=positive, metavar="X", help="limit of the norm of all gradients")
+    g.add_argument("--clip-value", type=positive, metavar="X", help="limit of each element of the gradients")
+    g.add_argument("--ema", type=share, metavar="DECAY", help="evaluate a moving average of the weights, such as 0.999")
+    g.add_argument(
+        "--patience", type=count, metavar="N", help="stop after N epochs without a better loss; keep the best"
+    )
+
+    g = p.add_argument_group("regularisation")
+    g.add_argument("--l1", type=amount, default=0.0, metavar="X", help="adds X * sum |w| to the loss")
+    g.add_argument("--l2", type=amount, default=0.0, metavar="X", help="adds X * sum w**2 to the loss")
+    g.add_argument(
+        "--weight-decay",
+        type=amount,
+        metavar="X",
+        help="of the optimizer (decoupled with adamw), default: the optimizer's",
+    )
+    g.add_argument(
+        "--dropout", type=share, default=0.0, metavar="P", help="of the inputs of the last layer, default: 0"
+    )
+    g.add_argument("--label-smoothing", type=share, default=0.0, metavar="X", help="in training, default: 0")
+    g.add_argument("--max-norm", type=positive, metavar="X", help="limit of the norm of each unit's weights")
+
+    g = p.add_argument_group("augmentation, of the training images")
+    g.add_argument("--rotate", type=_number(float, 0, 181), default=0.0, metavar="DEGREES", help="either way, at most")
+    g.add_argument("--shift", type=share, default=0.0, metavar="FRACTION", help="of the size, at most")
+    g.add_argument("--zoom", type=share, default=0.0, metavar="FRACTION", help="in or out, at most")
+    g.add_argument("--shear", type=_number(float, 0, 90), default=0.0, metavar="DEGREES", help="either way, at most")
+    g.add_argument("--crop", type=_number(int, 0), default=0, metavar="PIXELS", help="random crops after padding")
+    g.add_argument("--flip", action="store_true", help="half of the images, left to right")
+    g.add_argument("--erase", type=share, default=0.0, metavar="P", help="a rectangle of this share of the images")
+
+    g = p.add_argument_group("files and messages")
+    files = "metrics.csv, metrics.jsonl, model.safetensors, config.json, curves.png and checkpoints"
+    g.add_argument("--output", type=Path, metavar="DIR", help=f"write {files}")
+    g.add_argument("--checkpoint-every", type=count, metavar="STEPS", help="default: at the end of each epoch")
+    g.add_argument(
+        "--resume",
+        type=Path,
+        metavar="DIR",
+        help="go on with the run whose --output this was, stopped or killed, to the same bits; with its options",
+    )
+    g.add_argument("--report", action="store_true", help="make a page with pictures in the output folder")
+    g.add_argument("--profile", action="store_true", help="a table of where the time went")
+    g.add_argument("--quiet", action="store_true", help="no progress, no tables")
+    g.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
     return p
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
-        return run(args)
-    except (ValueError, OSError) as error:  # bad data and unwritable folders; what was asked for cannot be done
+        state = None
+        if args.resume is not None:
+            args, state = _resumed(args, argv)
+        elif args.output is None and (args.report or args.checkpoint_every):
+            fail(f"--{'report' if args.report else 'checkpoint-every'} needs --output")
+        return run(args, state)
+    except FloatingPointError as error:
+        print(f"tinynet.train: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError, ImportError) as error:  # bad data, unwritable folders, extras that are not installed
         fail(str(error).splitlines()[0])
 
 
-def run(args: argparse.Namespace) -> int:
+def _config(args: argparse.Namespace) -> dict[str, Any]:
+    """The options that make the run what it is, as JSON has them."""
+    return {
+        name: str(value.absolute()) if isinstance(value, Path) else value
+        for name, value in vars(args).items()
+        if name not in NOT_OF_THE_RUN
+    }
+
+
+def _resumed(args: argparse.Namespace, argv: list[str] | None) -> tuple[argparse.Namespace, dict[str, Any]]:
+    """The options of the run in `args.resume`, and its newest state that is whole."""
+    from .checkpoint import Checkpoints
+
+    if args.output is not None and args.output.absolute() != args.resume.absolute():
+        fail(f"--output is {args.output}, but --resume goes on in {args.resume}")
+    state, problems = Checkpoints(args.resume / "checkpoints").load()
+    for problem in problems:
+        print(f"{problem}; going on from the one before", file=sys.stderr, flush=True)
+    saved = state["config"]
+    again = parser()
+    again.set_defaults(**saved)
+    result = again.parse_args(argv)
+    changed = [name for name, value in _config(result).items() if saved.get(name) != value]
+    if changed:
+        fail(f"--{changed[0].replace('_', '-')} is not that of the run in {args.resume}, which --resume goes on with")
+    result.output = args.resume
+    return result, state["trainer"]
+
+
+def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
+    """Trains from the start, or from a trainer's state."""
     import tinynet
 
-    from . import models, optim
-    from .checkpoint import save_weights
+    from . import metrics, models, optim
+    from .checkpoint import save_weights, write_atomically
     from .device import DeviceUnavailableError, require
     from .nn import functional as F
     from .summary import summary
@@ -102,10 +204,12 @@ def run(args: argparse.Namespace) -> int:
         require(device)
     except DeviceUnavailableError as error:
         fail(str(error))
-    if args.output is not None:
-        args.output.mkdir(parents=True, exist_ok=True)
     tinynet.manual_seed(args.seed)
     loaders, image, classes = _loaders(args, device)
+    if args.output is not None:
+        args.output.mkdir(parents=True, exist_ok=True)
+        config = {**_config(args), "device": str(device), "version": tinynet.__version__}
+        write_atomically(args.output / "config.json", (json.dumps(config, indent=2) + "\n").encode())
     say(f"device      {device} ({_describe(device)})")
     sizes = ", ".join(f"{name} {len(loader.dataset):,}" for name, loader in loaders.items())
     say(
@@ -113,6 +217,7 @@ def run(args: argparse.Namespace) -> int:
     )
 
     model = models.create(args.model, classes, image[0], image[-1]).to(device)
+    _add_dropout(model, args.dropout)
     parameters = sum(p.numel() for p in model.parameters())
     say(f"model       {args.model}", summary(model, (1, *image)), "")
     optimizers: dict[str, Callable[..., optim.Optimizer]] = {
@@ -121,64 +226,154 @@ def run(args: argparse.Namespace) -> int:
         "sgd": partial(optim.SGD, momentum=0.9),
         "rmsprop": optim.RMSprop,
     }
-    optimizer = optimizers[args.optimizer](model.parameters(), lr=args.lr)
+    options = {} if args.weight_decay is None else {"weight_decay": args.weight_decay}
+    optimizer = optimizers[args.optimizer](model.parameters(), lr=args.lr, **options)
+    per_epoch = -(-len(loaders["train"]) // args.accumulate)
+    scheduler, every = schedules.create(args.schedule, optimizer, args.epochs * per_epoch, per_epoch)
+    augment = _augmentation(args, image)
 
     def prepare(batch: Any) -> Any:
-        return (batch.float() - MEAN) / STD
+        images = batch.float()
+        if augment is not None and model.training:
+            images = augment(images)
+        return (images - MEAN) / STD
 
-    schedule = _Schedule(optimizer, args.lr, args.epochs * len(loaders["train"]))
-    trainer = Trainer(model, optimizer, F.cross_entropy, prepare, show=not args.quiet, on_step=schedule.step)
-    history: list[dict[str, Any]] = []
-    start, trained, interrupted = time.perf_counter(), 0, False
-    try:
-        for epoch in range(1, args.epochs + 1):
-            result = trainer.train_epoch(loaders["train"], f"epoch {epoch}/{args.epochs}")
-            trained += result.samples
-            row = {"epoch": epoch, **{f"train_{k}": v for k, v in asdict(result).items()}}
-            if "validation" in loaders:
-                validation, _ = trainer.evaluate(loaders["validation"])
-                say(f"validation  loss {validation.loss:.4f}, accuracy {validation.accuracy:.2%}")
-                row |= {"validation_loss": validation.loss, "validation_accuracy": validation.accuracy}
-            history.append(row)
-    except KeyboardInterrupt:
-        interrupted = True
-        say("", "stopped by Ctrl-C; the weights are those so far")
-    seconds = time.perf_counter() - start
+    def loss(logits: Any, labels: Any) -> Any:
+        return F.cross_entropy(logits, labels, label_smoothing=args.label_smoothing if model.training else 0.0)
+
+    trainer = Trainer(
+        model,
+        optimizer,
+        loss,
+        metrics={"accuracy": metrics.Accuracy()},
+        callbacks=_callbacks(args),
+        scheduler=scheduler,
+        scheduler_every=every,
+        prepare=prepare,
+        accumulate=args.accumulate,
+        clip_norm=args.clip_norm,
+        clip_value=args.clip_value,
+        l1=args.l1,
+        l2=args.l2,
+        max_norm=args.max_norm,
+        ema=args.ema,
+    )
+    if state is not None:
+        trainer.load_state_dict(state)
+        say(f"resumed     after {trainer.epoch} epochs and {trainer.batch} batches")
+    with _profile(args, say), _stopped_by_ctrl_c(trainer):
+        history = trainer.fit(loaders["train"], args.epochs, loaders.get("validation"))
 
     if args.output is not None:
-        save_weights(model, args.output / "model.safetensors")
-        _write_records(args, history)
-    if interrupted:
+        save_weights(trainer.current_weights(), args.output / "model.safetensors")
+        if history:
+            _draw_curves(args.output / "curves.png", history)
+    if trainer.interrupted:
+        say("", "stopped by Ctrl-C; the weights are those so far")
         return 130
-    test, confusion = trainer.evaluate(loaders["test"])
-    say("", f"test loss      {test.loss:.4f}", f"test accuracy  {test.accuracy:.2%}", *_worst(confusion))
+    if len(history) < args.epochs:
+        say(f"stopped after {len(history)} epochs: no better loss for {args.patience}; these are the best weights")
+    test = trainer.evaluate(loaders["test"], {"accuracy": metrics.Accuracy(), "confusion": metrics.ConfusionMatrix()})
+    seconds, trained = (sum(row[name] for row in history) for name in ("train_seconds", "train_samples"))
+    say("", f"test loss      {test['loss']:.4f}", f"test accuracy  {test['accuracy']:.2%}", *_worst(test["confusion"]))
     say(f"{seconds:.1f} s, {trained / seconds:,.0f} samples/s")
+    if args.report:
+        from . import report
+
+        report.main([str(args.output)])
     if args.json:
-        report = {
-            "test_accuracy": test.accuracy,
-            "test_loss": test.loss,
-            "epochs": args.epochs,
+        figures = {
+            "test_accuracy": test["accuracy"],
+            "test_loss": test["loss"],
+            "epochs": len(history),
             "seconds": seconds,
             "samples_per_second": trained / seconds,
             "device": str(device),
             "seed": args.seed,
             "parameters": parameters,
         }
-        print(json.dumps(report), flush=True)
+        print(json.dumps(figures), flush=True)
     return 0
 
 
-class _Schedule:
-    """The learning rate falls along half a cosine to a hundredth over the run (Loshchilov and Hutter 2017)."""
+def _callbacks(args: argparse.Namespace) -> list[Any]:
+    from . import callbacks
 
-    def __init__(self, optimizer: Any, lr: float, steps: int) -> None:
-        self.optimizer, self.lr, self.steps, self.done = optimizer, lr, steps, 0
+    chosen: list[Any] = [callbacks.TerminateOnNaN(), callbacks.LearningRateMonitor()]
+    if not args.quiet:
+        chosen.append(callbacks.ProgressBar())
+    if args.patience is not None:
+        chosen.append(callbacks.EarlyStopping(args.patience))
+    if args.output is not None:
+        chosen += [
+            callbacks.CSVLogger(args.output / "metrics.csv"),
+            callbacks.JSONLogger(args.output / "metrics.jsonl"),
+            callbacks.ModelCheckpoint(
+                args.output / "checkpoints", args.checkpoint_every, extra={"config": _config(args)}
+            ),
+        ]
+    return chosen
 
-    def step(self) -> None:
-        self.done += 1
-        share = 0.5 * (1 + math.cos(math.pi * self.done / self.steps))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * (0.01 + 0.99 * share)
+
+@contextmanager
+def _stopped_by_ctrl_c(trainer: Any) -> Iterator[None]:
+    """The first Ctrl-C ends training after the present update; a second one ends the program at once."""
+
+    def stop(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        trainer.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _profile(args: argparse.Namespace, say: Callable[..., None]) -> Iterator[None]:
+    if not args.profile:
+        yield
+        return
+    from . import profiler
+
+    with profiler.profile() as measured:
+        yield
+    say(measured.table())
+
+
+def _add_dropout(model: Any, p: float) -> None:
+    """Dropout of the inputs of the last Linear layer, without another name in the weights."""
+    from . import nn
+
+    if p:
+        last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+        last.register_forward_pre_hook(lambda module, inputs: nn.functional.dropout(inputs[0], p, module.training))
+
+
+def _augmentation(args: argparse.Namespace, image: tuple[int, ...]) -> Any:
+    """The transform of a batch of images (N, C, H, W) that the options ask for, or None."""
+    if not any((args.rotate, args.shift, args.zoom, args.shear, args.crop, args.flip, args.erase)):
+        return None
+    from . import transforms
+
+    chosen: list[Any] = []
+    if args.rotate or args.shift or args.zoom or args.shear:
+        chosen.append(
+            transforms.RandomAffine(
+                args.rotate,
+                translate=(args.shift, args.shift) if args.shift else None,
+                scale=(1 - args.zoom, 1 + args.zoom) if args.zoom else None,
+                shear=args.shear or None,
+            )
+        )
+    if args.crop:
+        chosen.append(transforms.RandomCrop(image[-2:], padding=args.crop))
+    if args.flip:
+        chosen.append(transforms.RandomHorizontalFlip())
+    if args.erase:
+        chosen.append(transforms.RandomErasing(args.erase))
+    return transforms.Compose(chosen)
 
 
 def _loaders(args: argparse.Namespace, device: Any) -> tuple[dict[str, Any], tuple[int, ...], int]:
@@ -234,22 +429,6 @@ def _cells(matrix: Any) -> Any:
     import numpy as np
 
     return np.ndenumerate(matrix)
-
-
-def _write_records(args: argparse.Namespace, history: list[dict[str, Any]]) -> None:
-    from . import __version__
-    from .checkpoint import write_atomically
-
-    config = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()} | {"version": __version__}
-    write_atomically(args.output / "config.json", (json.dumps(config, indent=2) + "\n").encode())
-    if not history:
-        return
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    write_atomically(args.output / "metrics.csv", text.getvalue().encode())
-    _draw_curves(args.output / "curves.png", history)
 
 
 def _draw_curves(path: Path, history: list[dict[str, Any]]) -> None:

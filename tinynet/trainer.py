@@ -1,63 +1,48 @@
-"""The training loop: epochs over batches, with progress, evaluation and what they measured."""
+"""The training loop: epochs over batches, evaluation, prediction, and a state that resumes to the same bits."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import cuda
+from . import cuda, ops, random
 from .autograd import no_grad
-from .device import device, xp
+from .averaging import EMA
+from .device import device
+from .metrics import Mean, Metric
 from .nn import Module
+from .nn.utils import clip_grad_norm_, clip_grad_value_
 from .optim import Optimizer
-from .tensor import Tensor
+from .tensor import Tensor, as_tensor
 
-
-@dataclass(frozen=True)
-class Result:
-    """Mean loss, accuracy and the number of samples of one pass over data, and the seconds it took."""
-
-    loss: float
-    accuracy: float
-    samples: int
-    seconds: float
-
-    @property
-    def samples_per_second(self) -> float:
-        return self.samples / max(self.seconds, 1e-9)
-
-
-class Meter:
-    """Sums of losses and of right answers, kept on the device: reading them is what waits for it."""
-
-    def __init__(self) -> None:
-        self.samples = 0
-        self.start = time.perf_counter()
-        self._loss: Any = 0.0
-        self._right: Any = 0
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        n = len(labels)
-        self._loss = self._loss + loss._array * n
-        self._right = self._right + (logits._array.argmax(axis=1) == labels._array).sum()
-        self.samples += n
-
-    def result(self) -> Result:
-        n = max(self.samples, 1)
-        loss, right = float(self._loss), int(self._right)
-        return Result(loss / n, right / n, self.samples, time.perf_counter() - self.start)
+if TYPE_CHECKING:
+    from .callbacks import Callback
 
 
 class Trainer:
-    """Fits a classifier to batches of (input, label).
+    """Fits a model to batches of (inputs, targets).
 
-    `prepare(input)` turns a batch as it is stored (such as uint8 images) into what the model takes. `show` is whether
-    progress is shown, on stderr: as a bar on a terminal, else as one line an epoch.
+    loss              of (outputs, targets), a mean over the batch.
+    metrics           by name; computed over the training, validation and evaluation data alike.
+    callbacks         see `tinynet.callbacks`.
+    scheduler         of the learning rate; it steps after each update, or after each epoch if `scheduler_every` is "epoch".
+                      "loss" is as "epoch", and gives it the validation loss, or else the training loss: ReduceLROnPlateau.
+    prepare           turns inputs as they are stored (such as uint8 images) into what the model takes; augmentation too:
+                      `model.training` says whether it is wanted.
+    accumulate        batches whose gradients are averaged into one update; default 1.
+    clip_norm, clip_value  limits of the norm of all gradients together, and of each element; default none.
+    l1, l2            penalties l1 * sum |w| + l2 * sum w**2 on weights of two and more dimensions; their gradients are added,
+                      the reported loss is without them; default 0.
+    max_norm          weights of two and more dimensions are scaled down after each update until those of each output have
+                      at most this Euclidean norm (Srivastava et al. 2014); default none.
+    ema               decay of a moving average of the weights, which is then what is evaluated and what `fit` leaves in
+                      the model; default none.
+
+    Raises ValueError for options out of range.
     """
 
     def __init__(
@@ -65,67 +50,292 @@ class Trainer:
         model: Module,
         optimizer: Optimizer,
         loss: Callable[[Tensor, Tensor], Tensor],
-        prepare: Callable[[Tensor], Tensor] = lambda batch: batch,
         *,
-        show: bool = True,
-        on_step: Callable[[], None] = lambda: None,
+        metrics: Mapping[str, Metric] | None = None,
+        callbacks: Sequence[Callback] = (),
+        scheduler: Any = None,
+        scheduler_every: str = "step",
+        prepare: Callable[[Tensor], Tensor] | None = None,
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        max_norm: float | None = None,
+        ema: float | None = None,
     ) -> None:
-        self.model, self.optimizer, self.loss, self.prepare, self.show = model, optimizer, loss, prepare, show
-        self.on_step = on_step
+        if accumulate < 1:
+            raise ValueError(f"accumulate is {accumulate}, expected at least 1")
+        for name, value in (("clip_norm", clip_norm), ("clip_value", clip_value), ("max_norm", max_norm)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}, expected a number above 0")
+        for name, value in (("l1", l1), ("l2", l2)):
+            if not value >= 0:
+                raise ValueError(f"{name} is {value}, expected at least 0")
+        if scheduler_every not in ("step", "epoch", "loss"):
+            raise ValueError(f"scheduler_every is {scheduler_every!r}, expected 'step', 'epoch' or 'loss'")
+        self.model, self.optimizer, self.loss, self.prepare = model, optimizer, loss, prepare
+        self.metrics = dict(metrics or {})
+        self.callbacks = sorted(callbacks, key=lambda c: c.after_others)  # the order among equals stays
+        self.scheduler, self.scheduler_every = scheduler, scheduler_every
+        self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
+        self.l1, self.l2, self.max_norm = l1, l2, max_norm
+        self.ema = None if ema is None else EMA(model, ema)
+        self.weights = [p for p in model.parameters() if p.ndim >= 2]
+        self.mean_loss = Mean()
+        self.epoch = 0  # epochs that are finished
+        self.batch = 0  # batches of the present epoch that are done
+        self.step = 0  # updates
+        self.epochs = 0  # how many `fit` was asked for
+        self.last_loss: Tensor | None = None
+        self.history: list[dict[str, Any]] = []
+        self.finished = False  # nothing is left to do for `fit`, such as after early stopping
+        self.interrupted = False
+        self._order: Tensor | None = None  # the state of the random numbers when the present epoch began
+        self._start = time.perf_counter()
+        self._seconds = 0.0  # spent on the present epoch before a resume
 
-    def train_epoch(self, batches: Iterable[Any], title: str = "") -> Result:
-        """One pass over the batches with an update for each."""
+    # fitting
+
+    def fit(
+        self, data: Any, epochs: int = 1, validation: Any = None, *, batch_size: int = 32, shuffle: bool = True
+    ) -> list[dict[str, Any]]:
+        """Trains until `epochs` epochs are done, counted from the first call; returns a dictionary of figures for each.
+
+        data, validation  a loader (an iterable of (inputs, targets)), or a pair of arrays or tensors, which are cut into
+                          batches of `batch_size`, the training data in a new order each epoch if `shuffle`.
+        """
+        if epochs < 0:
+            raise ValueError(f"epochs is {epochs}, expected at least 0")
+        batches = _loader(data, batch_size, shuffle)
+        held = None if validation is None else _loader(validation, batch_size, False)
+        self.epochs, self.interrupted = epochs, False
+        self._call("on_fit_begin")
+        while self.epoch < epochs and not self.finished:
+            if not self._train_epoch(batches):
+                self._call("on_interrupt")
+                break
+            row: dict[str, Any] = {"epoch": self.epoch + 1, "train_loss": self.mean_loss.compute()}
+            row |= {f"train_{name}": metric.compute() for name, metric in self.metrics.items()}
+            row |= {"train_samples": int(self.mean_loss.total("weight")), "train_seconds": self.seconds}
+            if held is not None:
+                row |= {f"validation_{name}": value for name, value in self.evaluate(held).items()}
+            self.epoch, self.batch, self._order, self._seconds = self.epoch + 1, 0, None, 0.0
+            if self.scheduler is not None and self.scheduler_every != "step":
+                watched = (row.get("validation_loss", row["train_loss"]),)
+                self.scheduler.step(*(watched if self.scheduler_every == "loss" else ()))
+            self.history.append(row)
+            self._call("on_epoch_end", row)
+        self._call("on_fit_end")
+        if self.ema is not None and not self.interrupted:
+            self.model.load_state_dict(self.ema.average)
+        return self.history
+
+    def stop(self) -> None:
+        """Ends `fit` after the present update, in the middle of the epoch. May be called from a signal handler."""
+        self.interrupted = True
+
+    @property
+    def seconds(self) -> float:
+        """Spent on the present epoch."""
+        return self._seconds + time.perf_counter() - self._start
+
+    def _train_epoch(self, batches: Any) -> bool:
+        """One pass over the batches, from the one after `self.batch`; whether it came to the end."""
         self.model.train()
-        meter = Meter()
-        for inputs, labels in self._progress(batches, title, meter):
-            self.optimizer.zero_grad()
-            logits = self.model(self.prepare(inputs))
-            loss = self.loss(logits, labels)
+        resumed = self._order is not None
+        now = random.get_rng_state()
+        if self._order is None:
+            self._order = now
+            for meter in (self.mean_loss, *self.metrics.values()):
+                meter.reset()
+        random.set_rng_state(self._order)
+        self._start = time.perf_counter()
+        self._call("on_epoch_begin", len(batches) if hasattr(batches, "__len__") else None)
+        pending = 0
+        self.optimizer.zero_grad()
+        for i, (inputs, targets) in enumerate(batches):
+            if i < self.batch:
+                continue  # the data order is drawn anew, and what was done already passed over
+            if resumed and i == self.batch:
+                random.set_rng_state(now)
+                resumed = False
+            outputs = self._forward(inputs)
+            loss = self.loss(outputs, targets)
             loss.backward()
-            self.optimizer.step()
-            self.on_step()
-            meter.add(loss, logits, labels)
-        return meter.result()
+            pending += 1
+            self.last_loss = loss.detach()
+            with no_grad():
+                self.mean_loss.add(self.last_loss, len(targets))
+                for metric in self.metrics.values():
+                    metric.update(outputs, targets)
+            self.batch = i + 1
+            self._call("on_batch_end")
+            if pending == self.accumulate:
+                self._update(pending)
+                pending = 0
+                if self.interrupted:
+                    return False
+        if resumed:
+            random.set_rng_state(now)
+        if pending:
+            self._update(pending)
+        return not self.interrupted
 
-    def evaluate(self, batches: Iterable[Any]) -> tuple[Result, Any]:
-        """Loss and accuracy without training, and the confusion matrix: counts by (label, prediction)."""
-        self.model.eval()
-        meter = Meter()
-        confusion: Any = None
+    def _update(self, batches: int) -> None:
+        """One step of the optimizer with the gradients of so many batches."""
         with no_grad():
-            for inputs, labels in batches:
-                logits = self.model(self.prepare(inputs))
-                meter.add(self.loss(logits, labels), logits, labels)
-                classes = logits.shape[1]
-                pairs = labels._array * classes + logits._array.argmax(axis=1)
-                counts = xp(pairs).bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-                confusion = counts if confusion is None else confusion + counts
-        return meter.result(), np.asarray(Tensor._make(confusion).cpu())
+            params = list(self.model.parameters())
+            for p in params:
+                if p.grad is not None and batches > 1:
+                    p.grad.mul_(1.0 / batches)
+            for w in self.weights:
+                if w.grad is not None and self.l1:
+                    w.grad.add_(w.sign(), alpha=self.l1)
+                if w.grad is not None and self.l2:
+                    w.grad.add_(w, alpha=2 * self.l2)
+            if self.clip_value is not None:
+                clip_grad_value_(params, self.clip_value)
+            if self.clip_norm is not None:
+                clip_grad_norm_(params, self.clip_norm)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            if self.max_norm is not None:
+                for w in self.weights:
+                    norms = (w * w).sum(dim=tuple(range(1, w.ndim)), keepdim=True).sqrt()
+                    w.mul_(ops.clamp(self.max_norm / (norms + 1e-12), max=1.0))
+        if self.scheduler is not None and self.scheduler_every == "step":
+            self.scheduler.step()
+        if self.ema is not None:
+            self.ema.update()
+        self.step += 1
+        self._call("on_step")
 
-    def _progress(self, batches: Iterable[Any], title: str, meter: Meter) -> Iterator[Any]:
-        terminal = sys.stderr.isatty()
-        if not (self.show and terminal):
-            yield from batches
-            if self.show:
-                r = meter.result()
-                line = f"{title}: loss {r.loss:.4f}, accuracy {r.accuracy:.2%}, {r.samples_per_second:,.0f} samples/s"
-                print(line, file=sys.stderr, flush=True)
-            return
-        from tqdm import tqdm
+    def _forward(self, inputs: Tensor) -> Any:
+        return self.model(inputs if self.prepare is None else self.prepare(inputs))
 
-        with tqdm(batches, desc=title, unit="batch", dynamic_ncols=True) as bar:
-            last = 0.0
-            for batch in bar:
-                yield batch
-                if time.perf_counter() - last > 0.2:  # reading the meter waits for the device: not for every batch
-                    last = time.perf_counter()
-                    self._describe(bar, meter)
-            self._describe(bar, meter)
+    def _call(self, event: str, *args: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self, *args)
 
-    @staticmethod
-    def _describe(bar: Any, meter: Meter) -> None:
-        r = meter.result()
-        bar.set_postfix_str(f"loss {r.loss:.4f}, accuracy {r.accuracy:.2%}, {r.samples_per_second:,.0f} samples/s")
+    # evaluation
+
+    def evaluate(
+        self, data: Any, metrics: Mapping[str, Metric] | None = None, *, batch_size: int = 500
+    ) -> dict[str, Any]:
+        """{"loss": mean loss, and each metric by name} over a loader or a pair of arrays; default: the trainer's metrics.
+
+        The training state, the metrics' included, stays as it is.
+        """
+        chosen = self.metrics if metrics is None else dict(metrics)
+        kept = {name: metric.totals for name, metric in chosen.items()}
+        loss = Mean()
+        for metric in chosen.values():
+            metric.reset()
+        try:
+            with self._evaluating():
+                for inputs, targets in _loader(data, batch_size, False):
+                    outputs = self._forward(inputs)
+                    loss.add(self.loss(outputs, targets), len(targets))
+                    for metric in chosen.values():
+                        metric.update(outputs, targets)
+            return {"loss": loss.compute(), **{name: metric.compute() for name, metric in chosen.items()}}
+        finally:
+            for name, metric in chosen.items():
+                metric.totals = kept[name]
+
+    def predict(self, data: Any, *, batch_size: int = 500) -> Tensor:
+        """The outputs for a loader (of inputs, or of tuples that start with them), an array or a tensor, in one tensor."""
+        if isinstance(data, (Tensor, np.ndarray)):
+            whole = as_tensor(data)
+            data = (whole[i : i + batch_size] for i in range(0, max(len(whole), 1), batch_size))
+        with self._evaluating():
+            return ops.cat([self._forward(b[0] if isinstance(b, (tuple, list)) else b) for b in data])
+
+    def current_weights(self) -> dict[str, Tensor]:
+        """Copies of the weights that are evaluated: the model's, or their moving average."""
+        source = self.model.state_dict() if self.ema is None else self.ema.average
+        return {name: t.clone() for name, t in source.items()}
+
+    def set_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Gives the model, and the moving average, these weights."""
+        self.model.load_state_dict(weights)
+        if self.ema is not None:
+            self.ema.adopt(weights)
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """The model in evaluation mode with the weights to evaluate, without gradients; all as before at the end."""
+        mode = self.model.training
+        self.model.eval()
+        try:
+            with no_grad(), nullcontext() if self.ema is None else self.ema.applied():
+                yield
+        finally:
+            self.model.train(mode)
+
+    # saving
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `fit` needs to go on to the same bits, after any update."""
+        return {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "step": self.step,
+            "finished": self.finished,
+            "history": self.history,
+            "seconds": self.seconds if self._order is not None else 0.0,
+            "random": random.get_rng_state(),
+            "order": self._order,
+            "model": dict(self.model.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+            "ema": None if self.ema is None else self.ema.state_dict(),
+            "mean_loss": self.mean_loss.state_dict(),
+            "metrics": {name: metric.state_dict() for name, metric in self.metrics.items()},
+            "callbacks": [[type(c).__name__, c.state_dict()] for c in self.callbacks],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Takes up a state; the trainer must be made as the one it comes from. ValueError if it was not, in which case
+        the trainer is as it was."""
+        names = [type(c).__name__ for c in self.callbacks]
+        saved = [name for name, _ in state_dict["callbacks"]]
+        if saved != names:
+            raise ValueError(f"the state has callbacks {saved}, this trainer {names}")
+        for name, own in (("scheduler", self.scheduler), ("ema", self.ema)):
+            if (own is None) != (state_dict[name] is None):
+                raise ValueError(
+                    f"the state has {'no' if state_dict[name] is None else 'a'} {name}, unlike this trainer"
+                )
+        place = next(iter(self.model.parameters())).device
+        self.model.load_state_dict(state_dict["model"])
+        self.optimizer.load_state_dict(state_dict["optimizer"])
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state_dict["scheduler"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state_dict["ema"])
+        self.mean_loss.load_state_dict(state_dict["mean_loss"], place)
+        for name, metric in self.metrics.items():
+            metric.load_state_dict(state_dict["metrics"][name], place)
+        for callback, (_, state) in zip(self.callbacks, state_dict["callbacks"]):
+            callback.load_state_dict(state)
+        self.epoch, self.batch, self.step = (state_dict[k] for k in ("epoch", "batch", "step"))
+        self.finished, self.history = state_dict["finished"], list(state_dict["history"])
+        self._order, self._seconds = state_dict["order"], state_dict["seconds"]
+        random.set_rng_state(state_dict["random"])
+
+
+def _loader(data: Any, batch_size: int, shuffle: bool) -> Iterable[Any]:
+    """The data itself if it gives batches, else batches of the pair of arrays."""
+    if not isinstance(data, (tuple, list)):
+        batches: Iterable[Any] = data
+        return batches
+    if len(data) != 2 or not all(isinstance(part, (Tensor, np.ndarray)) for part in data):
+        raise TypeError("data must be a loader or a pair (inputs, targets) of arrays or tensors")
+    from .utils.data import DataLoader, TensorDataset
+
+    return DataLoader(TensorDataset(*(as_tensor(part) for part in data)), batch_size, shuffle)
 
 
 def choose_device(name: str) -> device:
