@@ -239,17 +239,20 @@ from .random import (
 )
 
 if TYPE_CHECKING:
-    from . import datasets, models, nn, optim, utils
+    from . import callbacks, datasets, metrics, models, nn, optim, utils
+    from .trainer import Trainer
 
 __version__ = "0.1.0"
 
-_LAZY = ("datasets", "models", "nn", "optim", "utils")
+_LAZY = ("callbacks", "datasets", "metrics", "models", "nn", "optim", "utils")
 
 
 def __getattr__(name: str) -> Any:
     """Subpackages are imported when they are first used."""
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "Trainer":
+        return importlib.import_module(f"{__name__}.trainer").Trainer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -267,6 +270,7 @@ __all__ = [
     "DeviceUnavailableError",
     "Generator",
     "Tensor",
+    "Trainer",
     "abs",
     "acos",
     "add",
@@ -297,6 +301,7 @@ __all__ = [
     "bmm",
     "bool",
     "broadcast_to",
+    "callbacks",
     "cat",
     "ceil",
     "chunk",
@@ -395,6 +400,7 @@ __all__ = [
     "maximum",
     "mean",
     "meshgrid",
+    "metrics",
     "min",
     "minimum",
     "mm",
