@@ -333,13 +333,13 @@ class TerminateOnNaN(Callback):
 
     def on_batch_end(self, trainer: Trainer) -> None:
         if trainer.last_loss is not None and trainer.batch % self.every == 0:
-            self._check(trainer, trainer.last_loss.item())
+            self._check(trainer.last_loss.item(), trainer.epoch + 1, trainer.step + 1)
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, Any]) -> None:
-        self._check(trainer, row["train_loss"])
+        self._check(row["train_loss"], row["epoch"], trainer.step)
 
-    def _check(self, trainer: Trainer, loss: float) -> None:
+    def _check(self, loss: float, epoch: int, step: int) -> None:
         if not math.isfinite(loss):
             raise FloatingPointError(
-                f"the loss is {loss} in step {trainer.step + 1} (epoch {trainer.epoch + 1}); try a smaller learning rate"
+                f"the loss is {loss} in epoch {epoch}, step {step} (a smaller learning rate may help)"
             )

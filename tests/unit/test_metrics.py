@@ -43,9 +43,9 @@ def test_confusion_matrix(device: str) -> None:
 
 
 def test_precision_recall_f1(device: str) -> None:
-    hits = np.array([np.sum((LABELS == c) & (PREDICTED == c)) for c in range(4)], float)
-    precision = hits / np.array([max(np.sum(PREDICTED == c), 1) for c in range(4)])
-    support = np.array([np.sum(LABELS == c) for c in range(4)])
+    hits = np.array([np.sum((c == LABELS) & (c == PREDICTED)) for c in range(4)], float)
+    precision = hits / np.array([max(np.sum(c == PREDICTED), 1) for c in range(4)])
+    support = np.array([np.sum(c == LABELS) for c in range(4)])
     recall = hits / np.maximum(support, 1)
     f1 = np.array([2 * p * r / (p + r) if p + r else 0.0 for p, r in zip(precision, recall)])
     for kind, values in ((metrics.Precision, precision), (metrics.Recall, recall), (metrics.F1, f1)):

@@ -1,0 +1,198 @@
+"""Callbacks of the trainer."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinynet
+from tests.unit.test_trainer import batches, make, weights
+from tinynet import Trainer
+from tinynet.callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    JSONLogger,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    ProgressBar,
+    TensorBoard,
+    TerminateOnNaN,
+)
+from tinynet.checkpoint import load_weights
+
+
+class Script(Callback):
+    """Gives each epoch a validation loss of its own and remembers the weights."""
+
+    def __init__(self, losses: list[float]) -> None:
+        self.losses, self.weights = losses, []  # type: tuple[list[float], list[Any]]
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        row["validation_loss"] = self.losses[row["epoch"] - 1]
+        self.weights.append(weights(trainer))
+
+
+@pytest.mark.parametrize(
+    "losses, options, epochs, best",
+    [
+        ([5, 4, 3, 3.5, 3.2, 9, 9], {"patience": 3}, 6, 3),
+        ([5, 4, 3, 3.5, 2.9, 3, 3], {"patience": 2}, 7, 5),
+        ([5, 4.9, 4.7, 4.6, 4.5, 9, 9], {"patience": 2, "min_delta": 0.25}, 5, 3),
+        ([1, float("nan"), float("nan"), 0, 0, 0, 0], {"patience": 2}, 3, 1),
+        ([1, 2, 3, 2, 1, 0, 0], {"patience": 2, "mode": "max"}, 5, 3),
+    ],
+)
+def test_early_stopping(losses: list[float], options: dict[str, Any], epochs: int, best: int) -> None:
+    script = Script(losses)
+    trainer = make(callbacks=[script, EarlyStopping(**options)])
+    assert len(trainer.fit(batches(), 7)) == epochs
+    for a, b in zip(weights(trainer), script.weights[best - 1]):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_early_stopping_may_leave_the_last_weights_and_is_not_on_by_itself() -> None:
+    script = Script([1, 2, 3, 4, 5, 6, 7])
+    trainer = make(callbacks=[script, EarlyStopping(2, restore_best_weights=False)])
+    assert len(trainer.fit(batches(), 7)) == 3
+    np.testing.assert_array_equal(weights(trainer)[0], script.weights[2][0])
+    assert len(make(callbacks=[Script([1, 2, 3, 4, 5, 6, 7])]).fit(batches(), 7)) == 7
+
+
+def test_early_stopping_on_an_accuracy_looks_for_the_highest() -> None:
+    stopping = EarlyStopping(1, monitor="validation_accuracy")
+    trainer = make(callbacks=[stopping])
+    for epoch, value in enumerate((0.5, 0.6, 0.6), 1):
+        assert not trainer.finished
+        stopping.on_epoch_end(trainer, {"epoch": epoch, "validation_accuracy": value})
+    assert trainer.finished
+    assert stopping.best_epoch == 2
+    with pytest.raises(ValueError, match="monitor is 'validation_accuracy', expected one of train_loss"):
+        stopping.on_epoch_end(trainer, {"train_loss": 1.0})
+
+
+def test_early_stopping_stops_what_overfits() -> None:
+    """Labels by chance: the validation loss rises while the training loss falls."""
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((60, 6)).astype(np.float32), rng.integers(0, 3, 60)
+    train, held = (x[:30], y[:30]), (x[30:], y[30:])
+    free, stopped = make(lr=0.5), make(lr=0.5, callbacks=[EarlyStopping(5)])
+    last = free.fit(train, 150, held)[-1]["validation_loss"]
+    assert len(stopped.fit(train, 150, held)) < 100
+    assert stopped.evaluate(held)["loss"] < 0.8 * last
+
+
+def test_checkpoints_of_the_last_and_the_best(tmp_path: Path) -> None:
+    script = Script([3, 1, 2])
+    trainer = make(callbacks=[ModelCheckpoint(tmp_path), script])  # it comes after the others, wherever it is given
+    trainer.fit(batches(), 3, batch_size=20)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "best.safetensors",
+        "step-00000004.safetensors",
+        "step-00000006.safetensors",
+    ]
+    best = load_weights(tmp_path / "best.safetensors")
+    np.testing.assert_array_equal(best["0.weight"].numpy(), script.weights[1][0])
+
+
+def test_a_full_disk_is_reported_and_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = ModelCheckpoint(tmp_path)
+    calls = []
+
+    def full(step: int, state: Any) -> None:
+        calls.append(step)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.checkpoints, "save", full)
+    assert len(make(callbacks=[checkpoint]).fit(batches(), 2)) == 2
+    assert calls == [0, 2, 4]
+    assert "no checkpoint was written" in capsys.readouterr().err
+
+
+def test_logs(tmp_path: Path) -> None:
+    callbacks = [CSVLogger(tmp_path / "log.csv"), JSONLogger(tmp_path / "log.jsonl"), LearningRateMonitor()]
+    rows = make(callbacks=callbacks).fit(batches(), 2)
+    assert [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()] == rows
+    with open(tmp_path / "log.csv") as file:
+        table = list(csv.DictReader(file))
+    assert [{k: float(v) for k, v in row.items()} for row in table] == rows
+    assert rows[0]["lr"] == 0.1
+
+
+def test_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    make(callbacks=[ProgressBar()]).fit(batches(), 2, batches())
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    assert lines[2].startswith("epoch 2/2: loss ")
+    assert lines[2].endswith(" samples/s")
+    assert lines[3].startswith("  validation: loss ")
+
+
+def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    make(callbacks=[ProgressBar()]).fit(batches(), 1, batch_size=10)
+    assert "4/4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("every", [1, 1000])
+def test_terminate_on_nan(every: int) -> None:
+    inputs, labels = batches()
+    inputs[20] = float("nan")
+    trainer = make(callbacks=[TerminateOnNaN(every)])
+    with pytest.raises(FloatingPointError, match=r"the loss is nan in epoch 1, step (3|5) \("):
+        trainer.fit((inputs, labels), 20, batch_size=8, shuffle=False)
+    assert trainer.step == (2 if every == 1 else 5)
+    make().fit((inputs, labels), 1)
+
+
+def test_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            assert folder == str(tmp_path)
+
+        def add_scalar(self, *args: Any) -> None:
+            written.append(args)
+
+        def flush(self) -> None: ...
+
+        def close(self) -> None:
+            written.append(("closed",))
+
+    monkeypatch.setitem(sys.modules, "tensorboardX", types.SimpleNamespace(SummaryWriter=Writer))
+    rows = make(callbacks=[TensorBoard(tmp_path)]).fit(batches(), 2)
+    assert ("train/loss", rows[1]["train_loss"], 2) in written
+    assert written[-1] == ("closed",)
+
+
+def test_tensorboard_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match="pip install tensorboardX"):
+        TensorBoard(tmp_path)
+
+
+def test_bad_options(tmp_path: Path) -> None:
+    for call, message in (
+        (lambda: EarlyStopping(0), "patience is 0"),
+        (lambda: EarlyStopping(min_delta=-1.0), "min_delta is -1"),
+        (lambda: EarlyStopping(mode="up"), "mode is 'up'"),
+        (lambda: ModelCheckpoint(tmp_path, every=0), "every is 0"),
+        (lambda: TerminateOnNaN(0), "every is 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_callbacks_are_light() -> None:
+    assert "tensorboardX" not in sys.modules
+    assert tinynet.callbacks.Callback is Callback
