@@ -229,7 +229,10 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
     options = {} if args.weight_decay is None else {"weight_decay": args.weight_decay}
     optimizer = optimizers[args.optimizer](model.parameters(), lr=args.lr, **options)
     per_epoch = -(-len(loaders["train"]) // args.accumulate)
-    scheduler, every = schedules.create(args.schedule, optimizer, args.epochs * per_epoch, per_epoch)
+    try:
+        scheduler, every = schedules.create(args.schedule, optimizer, args.epochs * per_epoch, per_epoch)
+    except ValueError as error:
+        fail(f"argument --schedule: {error}")
     augment = _augmentation(args, image)
 
     def prepare(batch: Any) -> Any:

@@ -76,6 +76,20 @@ def test_one_seed_one_result(tmp_path: Path) -> None:
         (("--lr", "nan"), "--lr: nan is out of range"),
         (("--validation-split", "1"), "--validation-split: 1 is out of range"),
         (("--model", "alexnet"), "--model: invalid choice: 'alexnet'"),
+        (("--dropout", "1"), "--dropout: 1 is out of range"),
+        (("--ema", "1.5"), "--ema: 1.5 is out of range"),
+        (("--l1", "-0.1"), "--l1: -0.1 is out of range"),
+        (("--clip-norm", "0"), "--clip-norm: 0 is out of range"),
+        (("--accumulate", "0"), "--accumulate: 0 is out of range"),
+        (("--patience", "half"), "--patience: 'half' is not a number"),
+        (("--label-smoothing", "nan"), "--label-smoothing: nan is out of range"),
+        (("--rotate", "200"), "--rotate: 200 is out of range"),
+        (("--schedule", "sometimes"), "--schedule: 'sometimes' is no schedule"),
+        (("--schedule", "step:gama=2"), "--schedule: 'gama' is no option of the schedule step"),
+        (("--schedule", "step:gamma=x"), "--schedule: gamma is 'x', expected a number"),
+        (("--schedule", "cosine:warmup=9", "--quiet"), "--schedule: warmup is"),
+        (("--checkpoint-every", "5"), "--checkpoint-every needs --output"),
+        (("--report",), "--report needs --output"),
         (("--nonsense",), "unrecognized arguments: --nonsense"),
         (("--device", "tpu"), "device is 'tpu', expected 'cpu', 'cuda' or 'cuda:N'"),
         (("--data-dir", "/nowhere"), "/nowhere is neither a folder nor an npz file"),
@@ -110,3 +124,24 @@ def test_interrupt_saves_the_weights(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert load_file(tmp_path / "model.safetensors")["11.bias"].shape == (10,)
+
+
+def test_every_option_of_training_at_once(tmp_path: Path) -> None:
+    options = (
+        "--l1 1e-5 --l2 1e-5 --weight-decay 0.01 --dropout 0.5 --label-smoothing 0.1 --max-norm 3 --ema 0.9 --clip-norm 1 "
+        "--clip-value 0.1 --accumulate 2 --patience 1 --schedule cosine:warmup=0.5,final=0.1 --validation-split 0.25"
+    )
+    done = run(*SHORT, *options.split(), "--optimizer", "adamw", "--json", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["test_accuracy"] > 0.1
+    row = json.loads((tmp_path / "metrics.jsonl").read_text())
+    assert row["lr"] == pytest.approx(1e-4)
+    assert set(load_file(tmp_path / "model.safetensors")) == {
+        f"{i}.{k}" for i in (0, 3, 6, 9, 11) for k in ("weight", "bias")
+    }
+
+
+def test_a_loss_that_is_no_number_ends_the_run() -> None:
+    done = run(*SHORT, "--optimizer", "sgd", "--lr", "1e20", "--quiet")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("tinynet.train: the loss is nan in epoch 1, step ")
