@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,11 @@ def has_checkpoint(folder: Path) -> bool:
     return any((folder / "checkpoints").glob("step-*"))
 
 
+def _start(folder: Path) -> tuple[str, str]:
+    """The options that go on with the run in `folder`, or begin it if it was killed before its first checkpoint."""
+    return "--resume" if has_checkpoint(folder) else "--output", str(folder)
+
+
 def compare(runs: int, device: str = "cpu", seed: int = 0) -> list[str]:
     """One line about each run; AssertionError for one that ends otherwise."""
     dice = random.Random(seed)
@@ -53,18 +59,20 @@ def compare(runs: int, device: str = "cpu", seed: int = 0) -> list[str]:
         seconds = time.perf_counter() - start
         expected = (root / "whole" / "model.safetensors").read_bytes()
         for number in range(runs):
-            folder, kills, moments = root / str(number), 0, []
-            while kills < (1 if number % 3 else 2):
-                go_on = ("--resume" if has_checkpoint(folder) else "--output", str(folder))
-                moments.append(dice.uniform(0.15, 1.0) * seconds)
-                if not killed(device, moments[-1], *go_on):
-                    break
-                kills += 1
+            folder, moments = root / str(number), []
+            for kill in range(1 if number % 3 else 2):
+                moment = dice.uniform(0.15, 1.0) * seconds
+                while not killed(device, moment, *_start(folder)):
+                    moment *= 0.9
+                    if not kill:  # it was over before: not what is to be shown
+                        seconds = moment
+                        shutil.rmtree(folder)
+                moments.append(f"{moment:.2f} s")
             place = sorted(p.stem for p in (folder / "checkpoints").glob("step-*"))[-1:]
-            run_to_the_end(device, "--resume" if has_checkpoint(folder) else "--output", str(folder))
-            assert (folder / "model.safetensors").read_bytes() == expected, f"run {number}, killed at {moments}"
-            instants = " and ".join(f"{m:.2f} s" for m in moments)
-            lines.append(f"run {number + 1}: killed {kills} times ({instants}), resumed from {place}: same bits")
+            run_to_the_end(device, *_start(folder))
+            assert (folder / "model.safetensors").read_bytes() == expected, f"run {number + 1}, killed at {moments}"
+            lines.append(f"run {number + 1}: killed after {' and '.join(moments)}, resumed from {place}: same bits")
+            print(lines[-1], flush=True)
     return lines
 
 
@@ -74,4 +82,4 @@ if __name__ == "__main__":
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    print(*compare(args.runs, args.device, args.seed), sep="\n")
+    compare(args.runs, args.device, args.seed)
