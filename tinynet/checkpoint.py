@@ -92,11 +92,14 @@ class Checkpoints:
         return sorted(self.folder.glob("step-*.safetensors"), reverse=True)
 
     def save(self, step: int, state: Mapping[str, Any]) -> None:
-        """Writes a state, then forgets the oldest and what a killed run left half written."""
+        """Writes a state, then forgets the oldest, what a killed run left half written, and states of later steps: those
+        were damaged, or the run would have gone on from them."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        save_state(state, self.folder / f"step-{step:08d}.safetensors")
-        for old in [*self.files()[self.keep :], *self.folder.glob(".step-*")]:
-            old.unlink(missing_ok=True)
+        target = self.folder / f"step-{step:08d}.safetensors"
+        save_state(state, target)
+        later = [path for path in self.files() if path > target]
+        for path in [*later, *self.files()[len(later) + self.keep :], *self.folder.glob(".step-*")]:
+            path.unlink(missing_ok=True)
 
     def load(self) -> tuple[dict[str, Any], list[str]]:
         """The newest state that is whole, and a line about each newer file that is not.

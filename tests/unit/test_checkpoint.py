@@ -101,6 +101,10 @@ def test_the_one_before_a_damaged_file_is_used(tmp_path: Path) -> None:
     assert state == {"step": 10}
     assert len(problems) == 1
     assert "step-00000200" in problems[0]
+    checkpoints.save(15, {"step": 15})  # the run goes on from step 10: the damaged file must not push a whole one out
+    assert [p.name for p in checkpoints.files()] == ["step-00000015.safetensors", "step-00000010.safetensors"]
+    checkpoints.files()[0].write_bytes(b"torn")
+    assert checkpoints.load()[0] == {"step": 10}
     checkpoints.files()[1].write_bytes(b"")
     with pytest.raises(CheckpointError, match="no checkpoint that is whole"):
         checkpoints.load()
