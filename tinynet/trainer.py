@@ -100,7 +100,8 @@ class Trainer:
     def fit(
         self, data: Any, epochs: int = 1, validation: Any = None, *, batch_size: int = 32, shuffle: bool = True
     ) -> list[dict[str, Any]]:
-        """Trains until `epochs` epochs are done, counted from the first call; returns a dictionary of figures for each.
+        """Trains until `epochs` epochs are done, counted from the first call; returns a dictionary of figures for each, in
+        which metrics that are arrays are lists.
 
         data, validation  a loader (an iterable of (inputs, targets)), or a pair of arrays or tensors, which are cut into
                           batches of `batch_size`, the training data in a new order each epoch if `shuffle`.
@@ -120,6 +121,7 @@ class Trainer:
             row |= {"train_samples": int(self.mean_loss.total("weight")), "train_seconds": self.seconds}
             if held is not None:
                 row |= {f"validation_{name}": value for name, value in self.evaluate(held).items()}
+            row = {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in row.items()}
             self.epoch, self.batch, self._order, self._seconds = self.epoch + 1, 0, None, 0.0
             if self.scheduler is not None and self.scheduler_every != "step":
                 watched = (row.get("validation_loss", row["train_loss"]),)

@@ -27,6 +27,7 @@ from tinynet.callbacks import (
     TerminateOnNaN,
 )
 from tinynet.checkpoint import load_weights
+from tinynet.metrics import F1, ConfusionMatrix
 
 
 class Script(Callback):
@@ -126,6 +127,16 @@ def test_logs(tmp_path: Path) -> None:
         table = list(csv.DictReader(file))
     assert [{k: float(v) for k, v in row.items()} for row in table] == rows
     assert rows[0]["lr"] == 0.1
+
+
+def test_metrics_that_are_arrays_can_be_logged_and_saved(tmp_path: Path) -> None:
+    callbacks = [JSONLogger(tmp_path / "log.jsonl"), ModelCheckpoint(tmp_path)]
+    trainer = make(callbacks=callbacks, metrics={"confusion": ConfusionMatrix(), "f1": F1(None)})
+    rows = trainer.fit(batches(), 2, batches())
+    assert np.sum(rows[1]["validation_confusion"]) == 40
+    assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[1]) == rows[1]
+    state, _ = callbacks[1].checkpoints.load()
+    assert state["trainer"]["history"] == rows
 
 
 def test_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
