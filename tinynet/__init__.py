@@ -239,12 +239,12 @@ from .random import (
 )
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, metrics, models, nn, optim, utils
+    from . import callbacks, datasets, metrics, models, nn, onnx, optim, utils
     from .trainer import Trainer
 
 __version__ = "0.1.0"
 
-_LAZY = ("callbacks", "datasets", "metrics", "models", "nn", "optim", "utils")
+_LAZY = ("callbacks", "datasets", "metrics", "models", "nn", "onnx", "optim", "utils")
 
 
 def __getattr__(name: str) -> Any:
@@ -421,6 +421,7 @@ __all__ = [
     "numel",
     "ones",
     "ones_like",
+    "onnx",
     "optim",
     "outer",
     "permute",
