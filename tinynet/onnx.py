@@ -111,7 +111,7 @@ def _recorded(steps: list[_Step]) -> Iterator[None]:
         return note(name, args, plain(name, *args))
 
     Op.apply = classmethod(recorded_apply)  # type: ignore[assignment, method-assign]
-    comparison._plain = recorded_plain
+    comparison._plain = recorded_plain  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -239,6 +239,8 @@ class Tensor:
         return np.array(array, dtype=dtype, copy=copy) if dtype is not None or copy else array
 
     def __dlpack__(self, **kwargs: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError("a tensor that requires a gradient has no __dlpack__; use detach()")
         return self._array.__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> Any:
@@ -1089,9 +1091,14 @@ def from_numpy(array: Any) -> Tensor:
 
 
 def from_dlpack(source: Any) -> Tensor:
-    """A tensor that shares the memory of any array with `__dlpack__` (NumPy, CuPy, PyTorch, JAX ...)."""
+    """A tensor that shares the memory of any array with `__dlpack__` (NumPy, CuPy, PyTorch, JAX ...).
+
+    TypeError for other objects and for dtypes that tinynet has not.
+    """
+    if not hasattr(source, "__dlpack_device__"):
+        raise TypeError(f"source is a {type(source).__name__}, expected an array with __dlpack__")
     on_cpu = source.__dlpack_device__()[0] == 1
-    return Tensor._make((np if on_cpu else module_of(device("cuda"))).from_dlpack(source))
+    return from_numpy((np if on_cpu else module_of(device("cuda"))).from_dlpack(source))
 
 
 from . import autograd, ops, random  # noqa: E402 - they need the class above
