@@ -13,6 +13,7 @@ from .activations import (
     LogSigmoid,
     LogSoftmax,
     Mish,
+    PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
@@ -22,31 +23,11 @@ from .activations import (
     Softsign,
     Tanh,
 )
-from .layers import (
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool2d,
-    AvgPool2d,
-    BatchNorm1d,
-    BatchNorm2d,
-    Conv2d,
-    ConvTranspose2d,
-    Dropout,
-    Dropout2d,
-    Embedding,
-    Flatten,
-    GroupNorm,
-    Identity,
-    LayerNorm,
-    Linear,
-    MaxPool2d,
-    ModuleDict,
-    ModuleList,
-    ParameterList,
-    PReLU,
-    RMSNorm,
-    Sequential,
-    Unflatten,
-)
+from .containers import ModuleDict, ModuleList, ParameterList, Sequential
+from .convolution import Conv2d, ConvTranspose2d
+from .dropout import Dropout, Dropout2d
+from .embedding import Embedding
+from .linear import Identity, Linear
 from .losses import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -65,9 +46,12 @@ from .losses import (
 from .module import (
     Module,
 )
+from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from .parameter import (
     Parameter,
 )
+from .pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
+from .reshaping import Flatten, Unflatten
 
 __all__ = [
     "ELU",
