@@ -71,14 +71,22 @@ class BatchNorm2d(_BatchNorm):
 
 
 class LayerNorm(Module):
+    """Layer normalisation (Ba et al. 2016) over the last dimensions, which `normalized_shape` gives."""
+
     def __init__(
-        self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.normalized_shape, self.eps = shape, eps
-        self.weight = Parameter(ops.ones(shape)) if elementwise_affine else None
-        self.bias = Parameter(ops.zeros(shape)) if elementwise_affine and bias else None
+        self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
+        self.weight = Parameter(ops.ones(shape, dtype=dtype, device=device)) if elementwise_affine else None
+        self.bias = Parameter(ops.zeros(shape, dtype=dtype, device=device)) if elementwise_affine and bias else None
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)

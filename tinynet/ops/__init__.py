@@ -134,6 +134,7 @@ from .network import (
     max_pool2d,
     softmax_cross_entropy,
 )
+from .recurrent import gru, gru_step, lstm, lstm_step, rnn, rnn_step
 from .reduction import (
     ValuesIndices,
     all,
@@ -276,6 +277,8 @@ __all__ = [
     "gather",
     "ge",
     "getitem",
+    "gru",
+    "gru_step",
     "gt",
     "hstack",
     "index_add",
@@ -303,6 +306,8 @@ __all__ = [
     "logical_xor",
     "logspace",
     "logsumexp",
+    "lstm",
+    "lstm_step",
     "lt",
     "masked_fill",
     "masked_select",
@@ -339,6 +344,8 @@ __all__ = [
     "repeat",
     "repeat_interleave",
     "reshape",
+    "rnn",
+    "rnn_step",
     "roll",
     "round",
     "rsqrt",

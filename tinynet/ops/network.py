@@ -216,8 +216,18 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Tensor:
-    """Transposed convolution of input (N, C, H, W) with weight (C, O // groups, KH, KW): the input gradient of `conv2d`."""
+    """Transposed convolution of input (N, C, H, W) or (C, H, W) with weight (C, O // groups, KH, KW).
+
+    It is the input gradient of `conv2d`. Errors as `conv2d`.
+    """
     same_device("conv_transpose2d", input, weight, bias)
+    if input.ndim not in (3, 4) or weight.ndim != 4 or input.shape[-3] != weight.shape[0]:
+        raise ValueError(
+            f"input has shape {input.shape}, expected (N, {weight.shape[0]}, H, W) for a weight of shape {weight.shape}"
+        )
+    if input.ndim == 3:
+        lone = conv_transpose2d(input.unsqueeze(0), weight, bias, stride, padding, output_padding, groups, dilation)
+        return lone.squeeze(0)
     two = [v if isinstance(v, (tuple, list)) else (v, v) for v in (stride, padding, output_padding, dilation)]
     sizes = [
         (n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, k, s, p, o, d in zip(input.shape[2:], weight.shape[2:], *two)

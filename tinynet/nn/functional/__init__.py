@@ -31,6 +31,8 @@ from .activations import (
     softplus,
     softsign,
 )
+from .attention import scaled_dot_product_attention
+from .convolution import conv1d, conv_transpose1d
 from .lookup import embedding
 from .losses import (
     binary_cross_entropy,
@@ -61,7 +63,9 @@ __all__ = [
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "conv1d",
     "conv2d",
+    "conv_transpose1d",
     "conv_transpose2d",
     "cosine_embedding_loss",
     "cosine_similarity",
@@ -99,6 +103,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",

@@ -1,0 +1,281 @@
+"""Recurrent layers over whole sequences: one operation for all steps of one direction.
+
+The projections of the inputs are computed before, for all steps in one matrix product. Each step then is one product with
+the hidden state and a few elementwise functions on raw arrays; backward walks the steps the other way and computes the
+weight gradient in one product at the end. When the gradient itself must be differentiated, backward composes the sequence
+again of the step functions below, which are the definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tinynet_kernels as kernels
+
+from ..autograd import Op, enable_grad, grad, is_grad_enabled
+from ..device import xp
+from ..tensor import Tensor
+from .elementwise import cast, clone, relu, sigmoid, tanh
+from .linalg import _in_kernel_dtype, linear
+from .shape import chunk, stack
+
+Step = Callable[..., tuple[Tensor, ...]]
+
+
+def rnn_step(gates: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None, nonlinearity: str) -> Tensor:
+    """nonlinearity(gates + hidden @ weight.T + bias)"""
+    y = gates + linear(hidden, weight, bias)
+    return tanh(y) if nonlinearity == "tanh" else relu(y)
+
+
+def lstm_step(
+    gates: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The next hidden and cell state (Hochreiter and Schmidhuber 1997, with forget gates); gates in the order i, f, g, o."""
+    i, f, g, o = chunk(gates + linear(hidden, weight, bias), 4, -1)
+    cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)
+    return sigmoid(o) * tanh(cell), cell
+
+
+def gru_step(gates: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The next hidden state (Cho et al. 2014); gates in the order r, z, n, the reset applied after the product."""
+    xr, xz, xn = chunk(gates, 3, -1)
+    hr, hz, hn = chunk(linear(hidden, weight, bias), 3, -1)
+    update = sigmoid(xz + hz)
+    new = tanh(xn + sigmoid(xr + hr) * hn)
+    return new + update * (hidden - new)
+
+
+def _sigmoid(m: Any, a: Any, out: Any) -> None:
+    """In terms of tanh, which neither overflows nor needs a division."""
+    m.multiply(a, 0.5, out=out)
+    m.tanh(out, out=out)
+    out += 1
+    out *= 0.5
+
+
+def _order(steps: int, reverse: bool) -> range:
+    return range(steps - 1, -1, -1) if reverse else range(steps)
+
+
+def _composed_gradient(ctx: Any, inputs: Sequence[Any], grads: Sequence[Tensor], step: Step, reverse: bool) -> Any:
+    """The gradients of inputs (gates, states, weight, bias) as functions that can be differentiated again."""
+    with enable_grad():
+        # the walk stops at these copies: one input may have been computed from another
+        inputs = [None if t is None else clone(t) for t in inputs]
+        gates, *rest = inputs
+        states, parameters = rest[: len(rest) - 2], rest[len(rest) - 2 :]
+        outputs = []
+        for t in _order(gates.shape[0], reverse):
+            states = list(step(gates[t], *states, *parameters))
+            outputs.append(states[0])
+        y = stack(outputs[::-1] if reverse else outputs)
+        wanted = [i for i, t in enumerate(inputs) if t is not None and ctx.needs(i)]
+        given = zip((y, *states[1:]), grads)
+        pairs = [(o, g) for o, g in given if o.requires_grad]
+        found = grad(
+            [o for o, _ in pairs],
+            [inputs[i] for i in wanted],
+            [g for _, g in pairs],
+            create_graph=True,
+            allow_unused=True,
+        )
+    result: list[Any] = [None] * len(inputs)
+    for i, g in zip(wanted, found):
+        result[i] = g
+    return result
+
+
+def _weight_gradients(ctx: Any, at: int, before: Any, flow: Any) -> tuple[Any, Any]:
+    """Of the weight, input `at`, and the bias after it: the hidden states before each step and what flows into the gates."""
+    rows = flow.reshape(-1, flow.shape[-1])
+    gw = kernels.matmul(rows, before.reshape(-1, before.shape[-1]), transpose_a=True) if ctx.needs(at) else None
+    gb = kernels.channel_sum(rows) if ctx.needs(at + 1) else None
+    return (
+        None if gw is None else Tensor._make(gw),
+        None if gb is None else Tensor._make(gb),
+    )
+
+
+def _states_before(m: Any, y: Any, first: Any, reverse: bool) -> Any:
+    """The state before each step, (T, N, H), from those after."""
+    before = m.empty_like(y)
+    if reverse:
+        before[:-1], before[-1] = y[1:], first
+    else:
+        before[1:], before[0] = y[:-1], first
+    return before
+
+
+class Rnn(Op):
+    saves = (0, 1, 2, 3)
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Any, gates: Any, h: Any, w: Any, b: Any, nonlinearity: str, reverse: bool) -> Any:
+        ctx.rest = nonlinearity, reverse
+        m = xp(gates)
+        y = m.empty((*gates.shape[:2], w.shape[1]), gates.dtype)
+        for t in _order(len(gates), reverse):
+            kernels.matmul(h, w, b, transpose_b=True, out=y[t])
+            y[t] += gates[t]
+            h = m.tanh(y[t], out=y[t]) if nonlinearity == "tanh" else m.maximum(y[t], 0, out=y[t])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        nonlinearity, reverse = ctx.rest
+        inputs = [ctx.input(i) for i in range(4)]
+        if is_grad_enabled():
+            found = _composed_gradient(
+                ctx, inputs, [gy], lambda x, h, w, b: (rnn_step(x, h, w, b, nonlinearity),), reverse
+            )
+            return (*found, None, None)
+        h, w = (t._array for t in inputs[1:3])
+        m, y, g = xp(w), ctx.output()._array, gy._array
+        flow = m.empty_like(y)
+        back = m.zeros_like(h)
+        for t in _order(len(y), not reverse):
+            slope = 1 - y[t] * y[t] if nonlinearity == "tanh" else y[t] > 0
+            m.multiply(g[t] + back, slope, out=flow[t])
+            back = kernels.matmul(flow[t], w)
+        weights = _weight_gradients(ctx, 2, _states_before(m, y, h, reverse), flow)
+        return Tensor._make(flow), Tensor._make(back), *weights, None, None
+
+
+class Lstm(Op):
+    saves = (0, 1, 2, 3, 4)
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Any, gates: Any, h: Any, c: Any, w: Any, b: Any, reverse: bool) -> Any:
+        m, size = xp(gates), w.shape[1]
+        steps, batch = gates.shape[:2]
+        active = m.empty_like(gates)  # i, f, g, o after their activations
+        y, cells, squashed = (m.empty((steps, batch, size), gates.dtype) for _ in range(3))
+        parts = [slice(k * size, (k + 1) * size) for k in range(4)]
+        for t in _order(steps, reverse):
+            a = active[t]
+            kernels.matmul(h, w, b, transpose_b=True, out=a)
+            a += gates[t]
+            i, f, g, o = (a[:, part] for part in parts)
+            candidate = m.tanh(g)
+            _sigmoid(m, a, a)
+            g[...] = candidate
+            m.multiply(f, c, out=cells[t])
+            cells[t] += i * g
+            c = cells[t]
+            m.tanh(c, out=squashed[t])
+            h = m.multiply(o, squashed[t], out=y[t])
+        ctx.reverse, ctx.active, ctx.cells, ctx.squashed = reverse, active, cells, squashed
+        return y, c.copy()
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor, gc: Tensor) -> Any:
+        inputs = [ctx.input(i) for i in range(5)]
+        reverse = ctx.reverse
+        if is_grad_enabled():
+            return (*_composed_gradient(ctx, inputs, [gy, gc], lstm_step, reverse), None)
+        h, c, w = (t._array for t in inputs[1:4])
+        m, y, grads, size = xp(w), ctx.output()._array, gy._array, w.shape[1]
+        flow = m.empty_like(ctx.active)
+        back_h, back_c = m.zeros_like(h), gc._array
+        before = _states_before(m, ctx.cells, c, reverse)
+        parts = [slice(k * size, (k + 1) * size) for k in range(4)]
+        for t in _order(len(y), not reverse):
+            i, f, g, o = (ctx.active[t][:, part] for part in parts)
+            squashed = ctx.squashed[t]
+            gh = grads[t] + back_h
+            back_c = back_c + gh * o * (1 - squashed * squashed)
+            into = flow[t]
+            m.multiply(back_c * g, i * (1 - i), out=into[:, parts[0]])
+            m.multiply(back_c * before[t], f * (1 - f), out=into[:, parts[1]])
+            m.multiply(back_c * i, 1 - g * g, out=into[:, parts[2]])
+            m.multiply(gh * squashed, o * (1 - o), out=into[:, parts[3]])
+            back_c = back_c * f
+            back_h = kernels.matmul(into, w)
+        weights = _weight_gradients(ctx, 3, _states_before(m, y, h, reverse), flow)
+        return Tensor._make(flow), Tensor._make(back_h), Tensor._make(back_c), *weights, None
+
+
+class Gru(Op):
+    saves = (0, 1, 2, 3)
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Any, gates: Any, h: Any, w: Any, b: Any, reverse: bool) -> Any:
+        m, size = xp(gates), w.shape[1]
+        steps, batch = gates.shape[:2]
+        active = m.empty_like(gates)  # r, z, n after their activations
+        projected, y = (m.empty((steps, batch, size), gates.dtype) for _ in range(2))  # W_hn h + b_hn; the output
+        for t in _order(steps, reverse):
+            product = kernels.matmul(h, w, b, transpose_b=True)
+            projected[t] = product[:, 2 * size :]
+            both, n = active[t, :, : 2 * size], active[t, :, 2 * size :]
+            m.add(gates[t, :, : 2 * size], product[:, : 2 * size], out=both)
+            _sigmoid(m, both, both)
+            r, z = both[:, :size], both[:, size:]
+            m.multiply(r, projected[t], out=n)
+            n += gates[t, :, 2 * size :]
+            m.tanh(n, out=n)
+            m.multiply(z, h - n, out=y[t])
+            y[t] += n
+            h = y[t]
+        ctx.reverse, ctx.active, ctx.projected = reverse, active, projected
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        inputs = [ctx.input(i) for i in range(4)]
+        reverse = ctx.reverse
+        if is_grad_enabled():
+            found = _composed_gradient(ctx, inputs, [gy], lambda x, h, w, b: (gru_step(x, h, w, b),), reverse)
+            return (*found, None)
+        h, w = (t._array for t in inputs[1:3])
+        m, y, grads, size = xp(w), ctx.output()._array, gy._array, w.shape[1]
+        flow, flow_hidden = (
+            m.empty_like(ctx.active) for _ in range(2)
+        )  # into the inputs' gates, and the hidden state's
+        before = _states_before(m, y, h, reverse)
+        back = m.zeros_like(h)
+        for t in _order(len(y), not reverse):
+            r, z, n = (ctx.active[t, :, k * size : (k + 1) * size] for k in range(3))
+            gh = grads[t] + back
+            gn = gh * (1 - z) * (1 - n * n)
+            into, hidden = flow[t], flow_hidden[t]
+            m.multiply(gn * ctx.projected[t], r * (1 - r), out=into[:, :size])
+            m.multiply(gh * (before[t] - n), z * (1 - z), out=into[:, size : 2 * size])
+            into[:, 2 * size :] = gn
+            hidden[:, : 2 * size] = into[:, : 2 * size]
+            m.multiply(gn, r, out=hidden[:, 2 * size :])
+            back = gh * z + kernels.matmul(hidden, w)
+        weights = _weight_gradients(ctx, 2, before, flow_hidden)
+        return Tensor._make(flow), Tensor._make(back), *weights, None
+
+
+def rnn(
+    gates: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None, nonlinearity: str, reverse: bool = False
+) -> Tensor:
+    """All hidden states (T, N, H) of `rnn_step` over gates (T, N, H), from the last step to the first if `reverse`."""
+    return _in_kernel_dtype(
+        lambda g, h, w, b: Rnn.apply(g, h, w, b, nonlinearity, reverse), cast(gates, weight.dtype), hidden, weight, bias
+    )
+
+
+def lstm(
+    gates: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool = False
+) -> tuple[Tensor, Tensor]:
+    """All hidden states (T, N, H) of `lstm_step` over gates (T, N, 4 H), and the last cell state."""
+    given = [cast(gates, weight.dtype), hidden, cell, weight, bias]
+    if weight.dtype != "float16":
+        return Lstm.apply(*given, reverse)  # type: ignore[return-value]  # a tuple, as forward returns one
+    y, c = Lstm.apply(*(t if t is None else cast(t, "float32") for t in given), reverse)
+    return cast(y, "float16"), cast(c, "float16")
+
+
+def gru(gates: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool = False) -> Tensor:
+    """All hidden states (T, N, H) of `gru_step` over gates (T, N, 3 H)."""
+    return _in_kernel_dtype(
+        lambda g, h, w, b: Gru.apply(g, h, w, b, reverse), cast(gates, weight.dtype), hidden, weight, bias
+    )
