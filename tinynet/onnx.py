@@ -105,6 +105,8 @@ def _recorded(steps: list[_Step]) -> Iterator[None]:
         return result
 
     def recorded_apply(cls: type[Op], *args: Any) -> Any:
+        if hasattr(cls, "composed"):  # a recurrence: its steps are recorded, not the whole
+            return cls.composed(*args)
         return note(cls.__name__, args, apply.__func__(cls, *args))
 
     def recorded_plain(name: str, *args: Any) -> Any:

@@ -17,7 +17,8 @@ def summary(model: Module, input_shape: Sequence[int]) -> str:
 
     def record(module: Module, args: Any, output: Any) -> None:
         count = sum(p.numel() for p in module.parameters())
-        shape = " x ".join(map(str, output.shape[1:]))
+        first = output[0] if isinstance(output, tuple) else output  # recurrent layers also return states
+        shape = " x ".join(map(str, first.shape[1:]))
         rows.append((repr(module).split("\n")[0], shape, f"{count:,}" if count else ""))
 
     leaves = [m for m in model.modules() if not list(m.children())]

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from ..nn import Module
 from .convolutional import cnn, lenet5, resnet20, vgg_small
 from .dense import mlp
+from .sequential import gru, lstm, transformer
 
-__all__ = ["MODELS", "cnn", "create", "lenet5", "mlp", "resnet20", "vgg_small"]
+__all__ = ["MODELS", "cnn", "create", "gru", "lenet5", "lstm", "mlp", "resnet20", "transformer", "vgg_small"]
 
 MODELS: dict[str, Callable[..., Module]] = {
     "mlp": mlp,
@@ -16,6 +17,9 @@ MODELS: dict[str, Callable[..., Module]] = {
     "cnn": cnn,
     "vgg-small": vgg_small,
     "resnet20": resnet20,
+    "lstm": lstm,
+    "gru": gru,
+    "transformer": transformer,
 }
 
 

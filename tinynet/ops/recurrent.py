@@ -59,20 +59,26 @@ def _order(steps: int, reverse: bool) -> range:
     return range(steps - 1, -1, -1) if reverse else range(steps)
 
 
+def _composed(
+    gates: Tensor, states: Sequence[Tensor], parameters: Sequence[Tensor | None], step: Step, reverse: bool
+) -> tuple[Tensor, ...]:
+    """The hidden states of all steps, and the other states after the last, as a composition of `step`."""
+    outputs = []
+    for t in _order(gates.shape[0], reverse):
+        states = list(step(gates[t], *states, *parameters))
+        outputs.append(states[0])
+    return (stack(outputs[::-1] if reverse else outputs), *states[1:])
+
+
 def _composed_gradient(ctx: Any, inputs: Sequence[Any], grads: Sequence[Tensor], step: Step, reverse: bool) -> Any:
     """The gradients of inputs (gates, states, weight, bias) as functions that can be differentiated again."""
     with enable_grad():
         # the walk stops at these copies: one input may have been computed from another
         inputs = [None if t is None else clone(t) for t in inputs]
         gates, *rest = inputs
-        states, parameters = rest[: len(rest) - 2], rest[len(rest) - 2 :]
-        outputs = []
-        for t in _order(gates.shape[0], reverse):
-            states = list(step(gates[t], *states, *parameters))
-            outputs.append(states[0])
-        y = stack(outputs[::-1] if reverse else outputs)
+        y, *states = _composed(gates, rest[: len(rest) - 2], rest[len(rest) - 2 :], step, reverse)
         wanted = [i for i, t in enumerate(inputs) if t is not None and ctx.needs(i)]
-        given = zip((y, *states[1:]), grads)
+        given = zip((y, *states), grads)
         pairs = [(o, g) for o, g in given if o.requires_grad]
         found = grad(
             [o for o, _ in pairs],
@@ -113,6 +119,11 @@ class Rnn(Op):
     saves_output = True
 
     @staticmethod
+    def composed(gates: Tensor, h: Tensor, w: Tensor, b: Tensor | None, nonlinearity: str, reverse: bool) -> Any:
+        """What forward computes, as other operations."""
+        return _composed(gates, [h], [w, b], lambda x, h, w, b: (rnn_step(x, h, w, b, nonlinearity),), reverse)[0]
+
+    @staticmethod
     def forward(ctx: Any, gates: Any, h: Any, w: Any, b: Any, nonlinearity: str, reverse: bool) -> Any:
         ctx.rest = nonlinearity, reverse
         m = xp(gates)
@@ -147,6 +158,11 @@ class Rnn(Op):
 class Lstm(Op):
     saves = (0, 1, 2, 3, 4)
     saves_output = True
+
+    @staticmethod
+    def composed(gates: Tensor, h: Tensor, c: Tensor, w: Tensor, b: Tensor | None, reverse: bool) -> Any:
+        """What forward computes, as other operations."""
+        return _composed(gates, [h, c], [w, b], lstm_step, reverse)
 
     @staticmethod
     def forward(ctx: Any, gates: Any, h: Any, c: Any, w: Any, b: Any, reverse: bool) -> Any:
@@ -202,6 +218,11 @@ class Lstm(Op):
 class Gru(Op):
     saves = (0, 1, 2, 3)
     saves_output = True
+
+    @staticmethod
+    def composed(gates: Tensor, h: Tensor, w: Tensor, b: Tensor | None, reverse: bool) -> Any:
+        """What forward computes, as other operations."""
+        return _composed(gates, [h], [w, b], lambda x, h, w, b: (gru_step(x, h, w, b),), reverse)[0]
 
     @staticmethod
     def forward(ctx: Any, gates: Any, h: Any, w: Any, b: Any, reverse: bool) -> Any:
