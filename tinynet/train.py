@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -184,11 +185,61 @@ def _resumed(args: argparse.Namespace, argv: list[str] | None) -> tuple[argparse
     return result, state["trainer"]
 
 
+@dataclass
+class Built:
+    """What the options of a run make, on its device: `prepare` turns stored images into what the model takes."""
+
+    loaders: dict[str, Any]
+    image: tuple[int, ...]
+    classes: int
+    model: Any
+    prepare: Callable[[Any], Any]
+
+
+def build(args: argparse.Namespace, device: Any) -> Built:
+    """Data and the untrained model; ValueError, OSError for data that cannot be read or used."""
+    import tinynet
+
+    from . import models
+
+    tinynet.manual_seed(args.seed)
+    loaders, image, classes = _loaders(args, device)
+    model = models.create(args.model, classes, image[0], image[-1]).to(device)
+    _add_dropout(model, args.dropout)
+    augment = _augmentation(args, image)
+
+    def prepare(batch: Any) -> Any:
+        images = batch.float()
+        if augment is not None and model.training:
+            images = augment(images)
+        return (images - MEAN) / STD
+
+    return Built(loaders, image, classes, model, prepare)
+
+
+def restore(folder: Path, device: Any) -> tuple[argparse.Namespace, Built]:
+    """The options of the finished run in this output folder, and what they make, with the trained weights.
+
+    Raises FileNotFoundError if there is none, ValueError if its files are damaged.
+    """
+    from .checkpoint import load_weights
+
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder} has no {name}: it is not the --output of a run that came to its end")
+    args = parser().parse_args([])
+    vars(args).update(json.loads((folder / "config.json").read_text()), output=folder)
+    args.data_dir = args.data_dir and Path(args.data_dir)
+    built = build(args, device)
+    built.model.load_state_dict(load_weights(folder / "model.safetensors"))
+    return args, built
+
+
 def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
     """Trains from the start, or from a trainer's state."""
     import tinynet
 
-    from . import metrics, models, optim
+    from . import metrics, optim
     from .checkpoint import save_weights, write_atomically
     from .device import DeviceUnavailableError, require
     from .nn import functional as F
@@ -204,8 +255,8 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
         require(device)
     except DeviceUnavailableError as error:
         fail(str(error))
-    tinynet.manual_seed(args.seed)
-    loaders, image, classes = _loaders(args, device)
+    built = build(args, device)
+    loaders, image, model = built.loaders, built.image, built.model
     if args.output is not None:
         args.output.mkdir(parents=True, exist_ok=True)
         config = {**_config(args), "device": str(device), "version": tinynet.__version__}
@@ -213,11 +264,10 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
     say(f"device      {device} ({_describe(device)})")
     sizes = ", ".join(f"{name} {len(loader.dataset):,}" for name, loader in loaders.items())
     say(
-        f"data        {args.data_dir or args.dataset}: {sizes} images of {' x '.join(map(str, image))}, {classes} classes"
+        f"data        {args.data_dir or args.dataset}: {sizes} images of {' x '.join(map(str, image))}, "
+        f"{built.classes} classes"
     )
 
-    model = models.create(args.model, classes, image[0], image[-1]).to(device)
-    _add_dropout(model, args.dropout)
     parameters = sum(p.numel() for p in model.parameters())
     say(f"model       {args.model}", summary(model, (1, *image)), "")
     optimizers: dict[str, Callable[..., optim.Optimizer]] = {
@@ -233,13 +283,6 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
         scheduler, every = schedules.create(args.schedule, optimizer, args.epochs * per_epoch, per_epoch)
     except ValueError as error:
         fail(f"argument --schedule: {error}")
-    augment = _augmentation(args, image)
-
-    def prepare(batch: Any) -> Any:
-        images = batch.float()
-        if augment is not None and model.training:
-            images = augment(images)
-        return (images - MEAN) / STD
 
     def loss(logits: Any, labels: Any) -> Any:
         return F.cross_entropy(logits, labels, label_smoothing=args.label_smoothing if model.training else 0.0)
@@ -252,7 +295,7 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
         callbacks=_callbacks(args),
         scheduler=scheduler,
         scheduler_every=every,
-        prepare=prepare,
+        prepare=built.prepare,
         accumulate=args.accumulate,
         clip_norm=args.clip_norm,
         clip_value=args.clip_value,
