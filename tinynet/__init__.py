@@ -239,12 +239,12 @@ from .random import (
 )
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, metrics, models, nn, onnx, optim, utils
+    from . import callbacks, checkpoint, datasets, explain, metrics, models, nn, onnx, optim, utils
     from .trainer import Trainer
 
 __version__ = "0.1.0"
 
-_LAZY = ("callbacks", "datasets", "metrics", "models", "nn", "onnx", "optim", "utils")
+_LAZY = ("callbacks", "checkpoint", "datasets", "explain", "metrics", "models", "nn", "onnx", "optim", "utils")
 
 
 def __getattr__(name: str) -> Any:
@@ -304,6 +304,7 @@ __all__ = [
     "callbacks",
     "cat",
     "ceil",
+    "checkpoint",
     "chunk",
     "clamp",
     "clip",
@@ -336,6 +337,7 @@ __all__ = [
     "erf",
     "exp",
     "expand",
+    "explain",
     "expm1",
     "eye",
     "flatten",

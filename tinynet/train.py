@@ -237,8 +237,6 @@ def restore(folder: Path, device: Any) -> tuple[argparse.Namespace, Built]:
 
 def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
     """Trains from the start, or from a trainer's state."""
-    import tinynet
-
     from . import metrics, optim
     from .checkpoint import save_weights, write_atomically
     from .device import DeviceUnavailableError, require
@@ -259,7 +257,7 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
     loaders, image, model = built.loaders, built.image, built.model
     if args.output is not None:
         args.output.mkdir(parents=True, exist_ok=True)
-        config = {**_config(args), "device": str(device), "version": tinynet.__version__}
+        config = {**_config(args), "device": str(device), "versions": _versions(device)}
         write_atomically(args.output / "config.json", (json.dumps(config, indent=2) + "\n").encode())
     say(f"device      {device} ({_describe(device)})")
     sizes = ", ".join(f"{name} {len(loader.dataset):,}" for name, loader in loaders.items())
@@ -453,6 +451,18 @@ def _loaders(args: argparse.Namespace, device: Any) -> tuple[dict[str, Any], tup
         loaders["train"] = DataLoader(train, args.batch_size, shuffle=True)
     loaders["test"] = DataLoader(test, EVALUATION_BATCH)
     return loaders, train.tensors[0].shape[1:], classes
+
+
+def _versions(device: Any) -> dict[str, str]:
+    """Of what the figures of a run may depend on."""
+    import platform
+    from importlib import import_module
+
+    import tinynet
+
+    names = ["numpy", "numba"] + (["cupy"] if device.type == "cuda" else [])
+    installed = {name: str(import_module(name).__version__) for name in names}
+    return {"tinynet": tinynet.__version__, "python": platform.python_version(), **installed}
 
 
 def _describe(device: Any) -> str:
