@@ -44,11 +44,11 @@ def integrated_gradients(
         raise ValueError(f"n_steps is {n_steps}, expected at least 1")
     inputs = inputs.detach()
     difference = inputs - baselines
-    total: Any = 0.0
+    mean = ops.zeros_like(inputs)
     for point, weight in zip(*np.polynomial.legendre.leggauss(n_steps)):  # on [-1, 1], weights that add up to 2
         place = inputs - difference * float((1 - point) / 2)
-        total = total + _input_grad(model, place, target) * float(weight / 2)
-    return difference * total
+        mean.add_(_input_grad(model, place, target), alpha=float(weight / 2))
+    return difference * mean
 
 
 def grad_cam(

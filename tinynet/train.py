@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import schedules
+from . import report, schedules
 
 DATASETS = ("mnist",)
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
@@ -146,6 +146,8 @@ def main(argv: list[str] | None = None) -> int:
             args, state = _resumed(args, argv)
         elif args.output is None and (args.report or args.checkpoint_every):
             fail(f"--{'report' if args.report else 'checkpoint-every'} needs --output")
+        if args.report:
+            report.require_matplotlib()
         return run(args, state)
     except FloatingPointError as error:
         print(f"tinynet.train: {error}", file=sys.stderr)
@@ -228,7 +230,8 @@ def restore(folder: Path, device: Any) -> tuple[argparse.Namespace, Built]:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder} has no {name}: it is not the --output of a run that came to its end")
     args = parser().parse_args([])
-    vars(args).update(json.loads((folder / "config.json").read_text()), output=folder)
+    config = json.loads((folder / "config.json").read_text())
+    vars(args).update({name: config[name] for name in _config(args) if name in config}, output=folder)
     args.data_dir = args.data_dir and Path(args.data_dir)
     built = build(args, device)
     built.model.load_state_dict(load_weights(folder / "model.safetensors"))
@@ -322,9 +325,7 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
     say("", f"test loss      {test['loss']:.4f}", f"test accuracy  {test['accuracy']:.2%}", *_worst(test["confusion"]))
     say(f"{seconds:.1f} s, {trained / seconds:,.0f} samples/s")
     if args.report:
-        from . import report
-
-        report.main([str(args.output)])
+        say(f"report      {report.write(args.output, str(device))}")
     if args.json:
         figures = {
             "test_accuracy": test["accuracy"],
@@ -489,20 +490,14 @@ def _cells(matrix: Any) -> Any:
 
 def _draw_curves(path: Path, history: list[dict[str, Any]]) -> None:
     """Loss and accuracy over the epochs, if matplotlib is installed."""
+    from .checkpoint import write_atomically
+    from .report.figures import curves, png
+
     try:
-        from matplotlib.figure import Figure
+        report.require_matplotlib()
     except ImportError:
         return
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
-    epochs = [row["epoch"] for row in history]
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy")):
-        for part in ("train", "validation"):
-            if f"{part}_{name}" in history[0]:
-                axes.plot(epochs, [row[f"{part}_{name}"] for row in history], marker="o", label=part)
-        axes.set(xlabel="epoch", ylabel=name, xticks=epochs)
-        axes.grid(alpha=0.3)
-        axes.legend()
-    figure.savefig(path, dpi=150)
+    write_atomically(path, png(partial(curves, history)))
 
 
 if __name__ == "__main__":

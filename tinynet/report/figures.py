@@ -50,7 +50,7 @@ def draw(found: Findings) -> dict[str, Picture]:
     names = found.classes
     plots: dict[str, tuple[Callable[..., Any], str]] = {}
     if found.history:
-        plots["curves"] = partial(_curves, found.history), _curves_in_words(found.history)
+        plots["curves"] = partial(curves, found.history), _curves_in_words(found.history)
     plots["confusion"] = partial(_confusion, found.confusion, names), _confusion_in_words(found)
     if len(found.hardest.labels):
         titles = [mistake(found.hardest, i, names) for i in range(len(found.hardest.labels))]
@@ -71,7 +71,7 @@ def draw(found: Findings) -> dict[str, Picture]:
         rows = [filters[i : i + columns] for i in range(0, len(filters), columns)]
         alt = f"{len(filters)} weight images of {filters[0].shape[0]} by {filters[0].shape[1]} of layer {found.weights_layer}."
         plots["weights"] = partial(_grid, rows, []), alt
-    return {name: Picture(_png(plot, LIGHT), _png(plot, DARK), alt) for name, (plot, alt) in plots.items()}
+    return {name: Picture(png(plot, LIGHT), png(plot, DARK), alt) for name, (plot, alt) in plots.items()}
 
 
 # images as arrays of colours
@@ -148,7 +148,8 @@ def _stretched(values: Any, size: tuple[int, int]) -> Any:
 # plots
 
 
-def _png(plot: Callable[..., Any], theme: Theme) -> bytes:
+def png(plot: Callable[..., Any], theme: Theme = LIGHT) -> bytes:
+    """The file of what `plot(theme=theme)` draws."""
     import matplotlib
 
     style = {
@@ -179,7 +180,8 @@ def _png(plot: Callable[..., Any], theme: Theme) -> bytes:
     return file.getvalue()
 
 
-def _curves(history: list[dict[str, Any]], theme: Theme) -> Any:
+def curves(history: list[dict[str, Any]], theme: Theme) -> Any:
+    """Loss and accuracy over the epochs."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -205,6 +207,7 @@ def _curves(history: list[dict[str, Any]], theme: Theme) -> Any:
 def _confusion(counts: Any, names: Sequence[str], theme: Theme) -> Any:
     """Mistakes in colour, by their share of the label's images; what is right in grey."""
     from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
@@ -212,17 +215,17 @@ def _confusion(counts: Any, names: Sequence[str], theme: Theme) -> Any:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistakes = np.ma.masked_where((counts == 0) | np.eye(n, dtype=bool), shares)
     top = float(mistakes.max()) if mistakes.count() else 0.01
-    colours = colormaps[theme.sequential]
+    colours = ListedColormap(colormaps[theme.sequential](np.linspace(0.15, 0.95, 256)))
     figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
     axes = figure.add_subplot()
-    picture = axes.imshow(mistakes, cmap=colours, vmin=0, vmax=top * 1.15)
+    picture = axes.imshow(mistakes, cmap=colours, vmin=0, vmax=top)
     for i in range(n):
         axes.add_patch(_square(i, i, theme.lines))
     if n <= 20:
         size = 10 if n <= 10 else 6
         for (i, j), count in np.ndenumerate(counts):
             if count:
-                red, green, blue, _ = colours(shares[i, j] / (top * 1.15)) if i != j else (0, 0, 0, 1)
+                red, green, blue, _ = colours(shares[i, j] / top) if i != j else (0, 0, 0, 1)
                 bright = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.4
                 colour = theme.text if i == j else "#000000" if bright else "#ffffff"
                 axes.text(j, i, f"{count:,}", ha="center", va="center", color=colour, fontsize=size)

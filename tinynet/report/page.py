@@ -46,7 +46,8 @@ pre { background: var(--panel); border-radius: .5rem; padding: .9rem 1rem; white
   font: .9rem/1.5 ui-monospace, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace }
 summary { cursor: pointer; color: var(--accent); padding: .25rem 0 }
 summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
-.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .3em 0 0; vertical-align: -.05em;
+.key { white-space: nowrap }
+.key span { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .3em 0 0; vertical-align: -.05em;
   print-color-adjust: exact; -webkit-print-color-adjust: exact }
 @media print { @page { margin: 15mm } body { font-size: 10.5pt } main { max-width: none; padding: 0 }
   h2 { break-after: avoid; margin-top: 1.5rem } figure, tr, dl div { break-inside: avoid }
@@ -147,8 +148,7 @@ def _explanations(found: Findings, pictures: dict[str, Picture]) -> str:
     lines = [
         "<strong>Saliency</strong> is how fast the score of the prediction changes with each pixel.",
         "<strong>Integrated gradients</strong> share the score's difference to that of a black image out among the pixels: "
-        f'<span class="key" style="background:{FOR}"></span>orange adds to it, '
-        f'<span class="key" style="background:{AGAINST}"></span>blue takes away ({STEPS} steps).',
+        f"{_key(FOR, 'orange')} adds to it, {_key(AGAINST, 'blue')} takes away ({STEPS} steps).",
     ]
     if found.cam_layer:
         lines.append(
@@ -159,7 +159,10 @@ def _explanations(found: Findings, pictures: dict[str, Picture]) -> str:
         lines.append(f"There is no <strong>Grad-CAM</strong>, as the model {found.options.model} has no feature maps.")
     parts = [f"<p>{' '.join(lines)}</p>"]
     for name, note in (
-        ("explanations", "One image of each class that the model tells rightly, and what speaks for the prediction."),
+        (
+            "explanations",
+            "The first test image of each class that the model gets right, and what speaks for the prediction.",
+        ),
         ("mistakes", "The hardest images: label → prediction, and what speaks for the wrong prediction."),
     ):
         if name in pictures:
@@ -176,8 +179,7 @@ def _weights(found: Findings, pictures: dict[str, Picture]) -> str:
     colours = (
         "grey is zero"
         if found.weights.shape[1] == 3
-        else f'<span class="key" style="background:{FOR}"></span>orange is positive, '
-        f'<span class="key" style="background:{AGAINST}"></span>blue negative, black zero, on one scale'
+        else f"{_key(FOR, 'orange')} is positive, {_key(AGAINST, 'blue')} negative, black zero, on one scale"
     )
     layer = f"<code>{escape(found.weights_layer)}</code>"
     return _figure(pictures["weights"], f"{which} {kinds} of layer {layer}: {colours}.")
@@ -212,6 +214,10 @@ def _figure(picture: Picture, caption: str) -> str:
         f'<figure><picture><source media="screen and (prefers-color-scheme: dark)" srcset="{dark}">'
         f'<img src="{light}" alt="{escape(picture.alt)}"></picture><figcaption>{caption}</figcaption></figure>'
     )
+
+
+def _key(colour: str, name: str) -> str:
+    return f'<span class="key"><span style="background:{colour}"></span>{name}</span>'
 
 
 def _table(headings: list[str], rows: list[list[str]], caption: str = "", words: bool = False) -> str:
