@@ -7,6 +7,7 @@ import io
 import json
 import shlex
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,17 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, dict[str, Any], Page]]:
-    """By model: the folder of a finished run, what it printed, and its page."""
-    result = {}
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, dict[str, Any], Page, findings.Findings]]:
+    """By model: the folder of a finished run, what it printed, its page, and what was found for it."""
+    result: dict[str, Any] = {}
     for model, more in (("cnn", "--validation-split 0.25 --dropout 0.2"), ("mlp", "--seed 3")):
         folder = tmp_path_factory.mktemp(model)
         out, before = io.StringIO(), sys.stdout
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(figures, "DPI", 20)
-            patch.setattr(findings, "STEPS", 5)
+            patch.setattr(findings, "STEPS", 2)
+            draw = figures.draw
+            patch.setattr(figures, "draw", lambda found: result.update({model: [found]}) or draw(found))
             sys.stdout = out
             try:
                 arguments = f"{OPTIONS} --model {model} {more} --output {folder} --report"
@@ -59,7 +62,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, dict
             finally:
                 sys.stdout = before
         text = (folder / "report" / "index.html").read_text()
-        result[model] = folder, json.loads(out.getvalue().splitlines()[-1]), Page(text)
+        result[model] = folder, json.loads(out.getvalue().splitlines()[-1]), Page(text), *result[model]
     return result
 
 
@@ -76,8 +79,7 @@ def probabilities(folder: Path, kind: str) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("kind", ["cnn", "mlp"])
 def test_findings(runs: Any, kind: str) -> None:
-    folder, printed, shown = runs[kind]
-    found = findings.find(folder, "cpu")
+    folder, printed, shown, found = runs[kind]
     p, labels = probabilities(folder, kind)
     predictions = p.argmax(1)
     assert found.accuracy == np.mean(predictions == labels) == printed["test_accuracy"]
@@ -98,7 +100,7 @@ def test_findings(runs: Any, kind: str) -> None:
 
 
 def test_what_a_model_has_and_has_not(runs: Any) -> None:
-    cnn, mlp = (findings.find(runs[kind][0], "cpu") for kind in ("cnn", "mlp"))
+    cnn, mlp = (runs[kind][3] for kind in ("cnn", "mlp"))
     assert cnn.cam_layer == "7"
     assert cnn.explained_mistakes.cam.shape == (10, 3, 3)
     assert cnn.weights.shape == (32, 1, 3, 3)
@@ -114,7 +116,7 @@ def test_what_a_model_has_and_has_not(runs: Any) -> None:
 def test_the_page_is_complete_in_itself_and_accessible(runs: Any, kind: str) -> None:
     from matplotlib.image import imread
 
-    folder, _, shown = runs[kind]
+    folder, _, shown, _ = runs[kind]
     tags = shown.tags
     assert ("html", {"lang": "en"}) in tags
     addresses = [v for _, attrs in tags for k, v in attrs.items() if k in ("src", "srcset", "href")]
@@ -137,7 +139,7 @@ def test_the_page_is_complete_in_itself_and_accessible(runs: Any, kind: str) -> 
 
 
 def test_the_command_on_the_page_makes_the_same_run(runs: Any) -> None:
-    found = findings.find(runs["cnn"][0], "cpu")
+    found = runs["cnn"][3]
     words = page.command(found.options)
     assert words in runs["cnn"][2].text
     again = train.parser().parse_args(shlex.split(words)[3:])
@@ -149,20 +151,26 @@ def test_the_command_on_the_page_makes_the_same_run(runs: Any) -> None:
 def test_find_on_either_device(runs: Any, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("STEPS", 2), ("EXAMPLES", 2)):
         monkeypatch.setattr(findings, name, value)
-    here, there = (findings.find(runs["cnn"][0], place) for place in ("cpu", device))
+    here, there = runs["cnn"][3], findings.find(runs["cnn"][0], device)
     np.testing.assert_array_equal(here.confusion, there.confusion)
     for name in ("saliency", "integrated", "cam"):
-        a, b = (getattr(found.examples, name) for found in (here, there))
+        a, b = (getattr(found.examples, name)[:2] for found in (here, there))
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * np.abs(a).max())
 
 
 def test_no_mistakes_no_epochs_other_classes(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "DPI", 20)
-    found = findings.find(runs["cnn"][0], "cpu")
-    none = np.arange(0)
-    found.hardest = found.explained_mistakes = findings.Images(found.examples.pixels[:0], none, none, none)
-    found.confusion, found.history, found.weights = np.diag([4] * 10), [], None
-    found.classes = [f"<{name}>" for name in "abcdefghij"]
+    found, none = runs["cnn"][3], np.arange(0)
+    nothing = findings.Images(found.examples.pixels[:0], none, none, none)
+    found = replace(
+        found,
+        hardest=nothing,
+        explained_mistakes=nothing,
+        confusion=np.diag([4] * 10),
+        history=[],
+        weights=None,
+        classes=[f"<{name}>" for name in "abcdefghij"],
+    )
     pictures = figures.draw(found)
     assert set(pictures) == {"confusion", "explanations"}
     assert "no mistakes" in pictures["confusion"].alt
