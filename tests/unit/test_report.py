@@ -46,15 +46,21 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, dict[str, Any], Page, findings.Findings]]:
     """By model: the folder of a finished run, what it printed, its page, and what was found for it."""
-    result: dict[str, Any] = {}
+    result = {}
+    kept: list[findings.Findings] = []
+    draw = figures.draw
+
+    def drawn(found: findings.Findings) -> Any:
+        kept.append(found)
+        return draw(found)
+
     for model, more in (("cnn", "--validation-split 0.25 --dropout 0.2"), ("mlp", "--seed 3")):
         folder = tmp_path_factory.mktemp(model)
         out, before = io.StringIO(), sys.stdout
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(figures, "DPI", 20)
+            patch.setattr(figures, "draw", drawn)
             patch.setattr(findings, "STEPS", 2)
-            draw = figures.draw
-            patch.setattr(figures, "draw", lambda found: result.update({model: [found]}) or draw(found))
             sys.stdout = out
             try:
                 arguments = f"{OPTIONS} --model {model} {more} --output {folder} --report"
@@ -62,7 +68,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, dict
             finally:
                 sys.stdout = before
         text = (folder / "report" / "index.html").read_text()
-        result[model] = folder, json.loads(out.getvalue().splitlines()[-1]), Page(text), *result[model]
+        result[model] = folder, json.loads(out.getvalue().splitlines()[-1]), Page(text), kept[-1]
     return result
 
 
