@@ -73,26 +73,29 @@ def forms() -> Iterator[Form]:
     from tinynet_kernels.batch_norm import cuda as batch_norm
     from tinynet_kernels.channel_sum import cuda as channel_sum
     from tinynet_kernels.conv2d import naive, tiled
-    from tinynet_kernels.matmul import cuda as matmul
+    from tinynet_kernels.matmul import naive as matmul_naive
+    from tinynet_kernels.matmul import tiled as matmul
     from tinynet_kernels.max_pool2d import cuda as max_pool2d
     from tinynet_kernels.optimizer import cuda as optimizer
     from tinynet_kernels.random import cuda as random
+    from tinynet_kernels.runtime import parts, tiles
     from tinynet_kernels.softmax_cross_entropy import cuda as loss
 
+    for tile in (tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL):
+        yield Form(f"matmul {tile}", matmul.product(FLOAT32, tile, True, False, True))
     for r in (8, 4, 2):
-        yield Form(f"matmul {16 * r}x{16 * r}", matmul.tiled(FLOAT32, r, True, False, True))
         yield Form(f"conv2d {16 * r}x{16 * r}", tiled.gathered_product(FLOAT32, r, True))
     for r in (4, 2):
         yield Form(f"conv2d weight gradient {16 * r}x{16 * r}", tiled.weight_grad(FLOAT32, r))
-    yield Form("matmul 128x128 transposed", matmul.tiled(FLOAT32, 8, False, True, True))
-    yield Form("matmul 128x128 unaligned", matmul.tiled(FLOAT32, 8, True, False, False))
-    yield Form("matmul 64x64 float64", matmul.tiled(FLOAT64, 4, True, False, True), FLOAT64)
+    yield Form("matmul 128x128 transposed", matmul.product(FLOAT32, tiles.LARGE, False, True, True))
+    yield Form("matmul 256x128 unaligned", matmul.product(FLOAT32, tiles.HUGE, True, False, False))
+    yield Form("matmul 64x64 float64", matmul.product(FLOAT64, tiles.MEDIUM, True, False, True), FLOAT64)
     yield Form("conv2d 64x64 float64", tiled.gathered_product(FLOAT64, 4, True), FLOAT64)
-    yield Form("matmul naive", matmul._naive)
+    yield Form("matmul naive", matmul_naive.matmul)
     yield Form("conv2d naive", naive.forward)
     yield Form("conv2d input gradient naive", naive.input_grad)
     yield Form("conv2d weight gradient naive", naive.weight_grad)
-    yield Form("sum of parts", tiled.sum_of_parts)
+    yield Form("sum of parts", parts._sum_of_parts)
     yield Form("max_pool2d", max_pool2d._pool)
     yield Form("max_pool2d gradient", max_pool2d._pool_grad)
     yield Form("max_pool2d gather", max_pool2d._gather)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime.cuda import blocks_for, contiguous, finish, module, writable
+from ..runtime.parts import sum_of_parts
 from . import naive, tables, tiled
 from .geometry import Geometry, geometry
 from .tables import Tables
@@ -84,7 +85,7 @@ def conv2d_weight_grad(outputs: Any, x: Any, gy: Any, weight_shape: Sequence[int
         gw.size,
     )
     if splits > 1:
-        tiled.sum_of_parts(blocks_for(gw.size, 256), partial, gw_out, splits, gw.size)
+        sum_of_parts(partial, gw_out)
     finish(gw, gw_out)
 
 

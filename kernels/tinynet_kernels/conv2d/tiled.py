@@ -8,7 +8,7 @@ from typing import Any
 from numpy import int32
 
 from ..runtime.cuda import Int32Pointer, Kernel, Pointer, cuda, kernel
-from ..runtime.primitives import load4, load4_if, load_if, outer_fma, select, store_if, zero
+from ..runtime.primitives import load4, load4_if, load_if, outer_fma, select, store_if
 from ..runtime.unroll import static_range, unrolled
 
 
@@ -249,14 +249,3 @@ def weight_grad(dtype: Any, R: int) -> Kernel:
                 )
 
     return conv2d_weight_grad
-
-
-@kernel(threads=256)
-def sum_of_parts(parts: Pointer, result: Pointer, count: int32, size: int32) -> None:
-    i = cuda.grid(1)
-    if i >= size:
-        return
-    total = zero(result)
-    for z in range(count):
-        total += parts[z * size + i]
-    result[i] = total

@@ -9,15 +9,21 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "add",
+    "load",
     "load4",
     "load4_constant",
     "load4_if",
     "load_if",
     "outer_fma",
+    "relu_if",
     "select",
     "shuffle_xor",
+    "store",
     "store4",
+    "store4_strip",
     "store_if",
+    "store_strip",
     "zero",
 ]
 
@@ -33,11 +39,17 @@ if SIMULATED:
 
     load4_constant = load4
 
+    def load(p: Any, i: int) -> Any:
+        return p[i]
+
     def load_if(p: Any, i: int, inside: bool) -> Any:
         return p[i] if inside else zero(p)
 
     def load4_if(p: Any, i: int, inside: bool) -> Any:
         return load4(p, i) if inside else (zero(p),) * 4
+
+    def store(p: Any, i: int, value: Any) -> None:
+        p[i] = value
 
     def store4(p: Any, i: int, values: Any) -> None:
         for k in range(4):
@@ -46,6 +58,15 @@ if SIMULATED:
     def store_if(p: Any, i: int, value: Any, inside: bool) -> None:
         if inside:
             p[i] = value
+
+    def store_strip(p: Any, i: int, values: Any, apart: int, step: int, left: int) -> None:
+        for q, value in enumerate(values):
+            offset = q // 4 * apart + q % 4
+            if offset < left:
+                p[i + offset * step] = value
+
+    def store4_strip(p: Any, i: int, values: Any, apart: int, left: int) -> None:
+        store_strip(p, i, values, apart, 1, left)
 
     def zero(p: Any) -> Any:
         return getattr(p, "elements", p).dtype.type(0)
@@ -56,6 +77,12 @@ if SIMULATED:
     def outer_fma(tile: Any, x: Any, y: Any) -> Any:
         values = np.asarray(tile).reshape(len(x), len(y)) + np.multiply.outer(np.asarray(x), np.asarray(y))
         return tuple(values.reshape(-1))
+
+    def add(offsets: Any, step: int) -> Any:
+        return tuple(type(offset)(offset + step) for offset in offsets)
+
+    def relu_if(tile: Any, relu: Any) -> Any:
+        return tuple(value if not relu or not value < 0 else type(value)(0) for value in tile)
 
 else:
     from llvmlite import ir
@@ -151,16 +178,60 @@ else:
 
             @intrinsic
             def store(typing_context, array, index, value):  # type: ignore[no-untyped-def]
-                return types.void(array, index, types.UniTuple(array.dtype, count)), generate
+                return types.void(
+                    array, index, array.dtype if count == 1 else types.UniTuple(array.dtype, count)
+                ), generate
 
         return store
 
+    def _make_store_strip(count: int) -> Any:
+        """Stores of a thread's row or column of a tile: quads that lie `apart`, as far as there are `left`."""
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            array_type, index_type, values_type = signature.args[:3]
+            array, index, parts, apart = values[:4]
+            step, left = (values[4] if count == 1 else ir.Constant(ir.IntType(32), 1)), values[-1]
+            word = ir.IntType(32)
+            alignment = _alignment(context, array_type.dtype, count)
+            index = context.cast(builder, index, index_type, types.int32)
+            for q in range(0, values_type.count, count):
+                offset = builder.add(builder.mul(apart, ir.Constant(word, q // 4)), ir.Constant(word, q % 4))
+                at = builder.add(index, builder.mul(offset, step))
+                with builder.if_then(builder.icmp_signed("<", offset, left)):
+                    pointer = _pointer(context, builder, array_type, array, types.int32, at)
+                    if count == 1:
+                        builder.store(builder.extract_value(parts, q), pointer, align=alignment)
+                        continue
+                    pointer = _vector(builder, pointer, count)
+                    value = ir.Constant(pointer.type.pointee, ir.Undefined)
+                    for k in range(count):
+                        value = builder.insert_element(value, builder.extract_value(parts, q + k), ir.Constant(word, k))
+                    builder.store(value, pointer, align=alignment)
+            return context.get_dummy_value()
+
+        if count == 1:
+
+            @intrinsic
+            def store(typing_context, array, index, values, apart, step, left):  # type: ignore[no-untyped-def]
+                return types.void(array, index, values, types.int32, types.int32, types.int32), generate
+        else:
+
+            @intrinsic
+            def store(typing_context, array, index, values, apart, left):  # type: ignore[no-untyped-def]
+                return types.void(array, index, values, types.int32, types.int32), generate
+
+        return store
+
+    load = _make_load(1, predicated=False, constant=True)
     load4 = _make_load(4, predicated=False, constant=False)
     load4_constant = _make_load(4, predicated=False, constant=True)
     load_if = _make_load(1, predicated=True, constant=True)
     load4_if = _make_load(4, predicated=True, constant=True)
+    store = _make_store(1, predicated=False)
     store4 = _make_store(4, predicated=False)
     store_if = _make_store(1, predicated=True)
+    store_strip = _make_store_strip(1)
+    store4_strip = _make_store_strip(4)
 
     @intrinsic
     def zero(typing_context, array):  # type: ignore[no-untyped-def]
@@ -193,6 +264,32 @@ else:
             return context.make_tuple(builder, signature.return_type, results)
 
         return tile(tile, x, y), generate
+
+    @intrinsic
+    def add(typing_context, offsets, step):  # type: ignore[no-untyped-def]
+        """The offsets, each moved on by `step`."""
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            results = [builder.add(builder.extract_value(values[0], k), values[1]) for k in range(offsets.count)]
+            return context.make_tuple(builder, signature.return_type, results)
+
+        return offsets(offsets, types.int32), generate
+
+    @intrinsic
+    def relu_if(typing_context, tile, relu):  # type: ignore[no-untyped-def]
+        """The tile, its negative elements 0 if `relu` is not 0; a NaN stays."""
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            nothing = ir.Constant(context.get_value_type(tile.dtype), 0.0)
+            wanted = builder.icmp_signed("!=", values[1], ir.Constant(values[1].type, 0))
+            results = []
+            for k in range(tile.count):
+                value = builder.extract_value(values[0], k)
+                negative = builder.and_(wanted, builder.fcmp_ordered("<", value, nothing))
+                results.append(builder.select(negative, nothing, value))
+            return context.make_tuple(builder, signature.return_type, results)
+
+        return tile(tile, types.int32), generate
 
     @intrinsic
     def shuffle_xor(typing_context, value, mask):  # type: ignore[no-untyped-def]

@@ -1,0 +1,209 @@
+"""Which tile a product is computed with, and into how many parts its sum is cut: by a model, or by measurement.
+
+A product has m x n results, each a sum of k terms, for each of some batches (or groups). A plan cuts it into blocks; the
+model says how many clock cycles the busiest multiprocessor needs for its share of them. What it counts:
+
+    multiply-adds     128 per cycle.
+    shared memory     one wavefront of 128 bytes per cycle; 16-byte reads take four per warp.
+    global memory     32 bytes per cycle, from the level-2 cache.
+    waiting           a slice takes LATENCY cycles however little it holds, and as many blocks as fit share the wait.
+    FILL              cycles in which a block fetches its first slice and stores its result.
+    LAUNCH            what the second kernel costs that adds the parts, besides the bytes it moves.
+
+Few results therefore get small tiles, and long sums of few results are cut into parts, until every multiprocessor has work.
+The choice depends on shapes and device alone, so results do not change from run to run.
+
+With the environment variable TINYNET_AUTOTUNE=1, on a device, the plans that the model likes best are timed instead at the
+first call of each shape; the fastest is kept in a file (TINYNET_AUTOTUNE_CACHE, or tinynet/autotune.json in the user's cache
+folder) and used from then on. Another plan may add in another order, and differ in the last bits.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import tiles
+from .tiles import Tile
+
+LATENCY, FILL, LAUNCH = 700, 1500, 3000  # cycles
+CANDIDATES_TIMED = 6
+MAX_SPLITS = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A tile, and the number of parts that each sum over k is cut into, of `length` terms (the last may be shorter)."""
+
+    tile: Tile
+    splits: int
+    length: int
+
+    def __str__(self) -> str:
+        return f"{self.tile} in {self.splits}"
+
+
+@dataclass(frozen=True)
+class Product:
+    """The shape of a product: see the module's docstring. `allowed` are the tiles that its kernel comes in."""
+
+    m: int
+    n: int
+    k: int
+    batches: int
+    itemsize: int
+    allowed: tuple[Tile, ...]
+
+    def plans(self) -> list[Plan]:
+        found = []
+        for tile in self.allowed:
+            splits = 1
+            while splits <= MAX_SPLITS and (splits == 1 or splits * 2 * tile.depth <= self.k):
+                length = _ceil(_ceil(self.k, splits), tile.depth) * tile.depth
+                if _ceil(self.k, length) == splits:
+                    found.append(Plan(tile, splits, length))
+                splits *= 2
+        return found
+
+
+def cycles(product: Product, plan: Plan, multiprocessors: int) -> float:
+    """What the model expects the product to take."""
+    tile, warps = plan.tile, plan.tile.threads // 32
+    blocks = _ceil(product.m, tile.rows) * _ceil(product.n, tile.columns) * product.batches * plan.splits
+    slices = _ceil(plan.length, tile.depth)
+    most = _ceil(blocks, multiprocessors)  # blocks of the busiest multiprocessor
+    wide = product.itemsize // 4
+    multiply = tile.rows * tile.columns * tile.depth / 128 * (1 if wide == 1 else 2)
+    share = warps * tile.depth * (tile.thread_rows + tile.thread_columns) * wide
+    fetch = (tile.rows + tile.columns) * tile.depth * product.itemsize / 32
+    rounds = _ceil(most, tile.min_blocks)
+    total = max(most * slices * max(multiply, share, fetch), rounds * slices * LATENCY) + rounds * FILL
+    if plan.splits > 1:
+        moved = 2 * plan.splits * product.m * product.n * product.batches * product.itemsize
+        total += LAUNCH + moved / (32 * multiprocessors)
+    return total
+
+
+def best(product: Product, multiprocessors: int) -> list[Plan]:
+    """The plans, those the model likes best first."""
+    return sorted(product.plans(), key=lambda plan: cycles(product, plan, multiprocessors))
+
+
+class Tuner:
+    """Finds the fastest plan by trying, and keeps what it found in a JSON file.
+
+    path   the file; one that cannot be read counts as empty.
+    timer  `timer(run)` returns seconds that `run()` takes on the device.
+    """
+
+    def __init__(self, path: Path, timer: Callable[[Callable[[], None]], float]) -> None:
+        self.path, self.timer = path, timer
+        try:
+            self.found: dict[str, str] = json.loads(path.read_text())
+        except (OSError, ValueError):
+            self.found = {}
+
+    def choose(self, key: str, plans: Sequence[Plan], run: Callable[[Plan], None]) -> Plan:
+        """The plan kept for `key`, or else the one that `run` is fastest with, which is then kept."""
+        named = {str(plan): plan for plan in plans}
+        if self.found.get(key) not in named:
+            seconds = {name: self.timer(functools.partial(run, plan)) for name, plan in named.items()}
+            self.found[key] = min(seconds, key=lambda name: seconds[name])
+            self._save()
+        return named[self.found[key]]
+
+    def _save(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.path.parent)
+        with os.fdopen(handle, "w") as file:
+            json.dump(self.found, file, indent=1, sort_keys=True)
+        os.replace(name, self.path)
+
+
+def cold_time(run: Callable[[], None], repeats: int = 5) -> float:
+    """The median of the seconds that `run()` takes on the current device, each time with nothing useful in the L2 cache."""
+    import cupy
+
+    size = cupy.cuda.Device().attributes["L2CacheSize"]
+    sweep = cupy.empty(max(2 * size, 1), "uint8")
+    run()  # compiles
+    seconds: list[float] = []
+    for _ in range(repeats):
+        sweep.fill(0)
+        begin, end = cupy.cuda.Event(), cupy.cuda.Event()
+        begin.record()
+        run()
+        end.record()
+        end.synchronize()
+        seconds.append(cupy.cuda.get_elapsed_time(begin, end) / 1e3)
+    return float(statistics.median(seconds))
+
+
+def plan(kernel: str, product: Product, run: Callable[[Plan], None]) -> Plan:
+    """The plan for a product on the current device. `run(plan)` computes it, should plans have to be timed."""
+    if autotuning() and not _capturing():
+        name, count = _device()
+        key = f"{name}: {kernel} {product.m}x{product.n}x{product.k}x{product.batches} in {8 * product.itemsize} bits"
+        return _tuner().choose(key, _best(product, count)[:CANDIDATES_TIMED], run)
+    return _best(product, _device()[1])[0]
+
+
+def autotuning() -> bool:
+    return os.environ.get("TINYNET_AUTOTUNE") == "1" and not _simulated()
+
+
+def allowed(itemsize: int, wide: bool = True) -> tuple[Tile, ...]:
+    """The tiles for elements of so many bytes; `wide`: fetched four at a time. Others would not fit into the registers."""
+    if _simulated():
+        return (tiles.SMALL,)  # a thread of Python for each of its threads
+    if itemsize == 8:
+        return tiles.MEDIUM, tiles.SMALL
+    if wide:
+        return tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL
+    return tiles.HUGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL
+
+
+_best = functools.lru_cache(maxsize=4096)(best)
+
+
+@functools.cache
+def _tuner() -> Tuner:
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "tinynet", "autotune.json")
+    return Tuner(Path(os.environ.get("TINYNET_AUTOTUNE_CACHE", default)), cold_time)
+
+
+def _simulated() -> bool:
+    return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+
+
+def _device() -> tuple[str, int]:
+    """The current device's name and its number of multiprocessors."""
+    if _simulated():
+        return "simulator", 1
+    import cupy
+
+    return _properties(cupy.cuda.runtime.getDevice())
+
+
+@functools.cache
+def _properties(device: int) -> tuple[str, int]:
+    import cupy
+
+    properties = cupy.cuda.runtime.getDeviceProperties(device)
+    return properties["name"].decode(), properties["multiProcessorCount"]
+
+
+def _capturing() -> bool:
+    import cupy
+
+    return bool(cupy.cuda.get_current_stream().is_capturing())
+
+
+def _ceil(a: int, b: int) -> int:
+    return -(-a // b)
