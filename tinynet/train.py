@@ -410,6 +410,7 @@ def _augmentation(args: argparse.Namespace, image: tuple[int, ...]) -> Any:
                 translate=(args.shift, args.shift) if args.shift else None,
                 scale=(1 - args.zoom, 1 + args.zoom) if args.zoom else None,
                 shear=args.shear or None,
+                interpolation="bilinear",
             )
         )
     if args.crop:
