@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from . import capture
+
 Array = Any  # numpy.ndarray, cupy.ndarray or a simulated device array
 
 
@@ -140,6 +142,7 @@ def move(array: Array, wanted: device) -> Array:
     source = device_of(array)
     if source == wanted:
         return array
+    capture.refuse(f"a tensor moves from {source} to {wanted}", "move it before or after")
     require(wanted)
     if wanted.type == "cpu":
         return np.asarray(array.view(np.ndarray)).copy() if simulated() else array.get()

@@ -2,6 +2,9 @@
 
 A generator's whole state is (seed, offset). Every draw is a pure function of the two and moves the offset on, so saving
 two numbers resumes the sequence exactly. The numbers are Philox's (see `tinynet_kernels.random`).
+
+In a captured step the two are in the memory of the device (see `tinynet.cuda.graph`), so that each replay draws the numbers
+that come next. Operations see no difference if they pass `Generator.draw(count)` on to the kernel.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import numpy as np
 import tinynet_kernels as kernels
 from tinynet_kernels.random import blocks
 
-from . import dtypes, ops
+from . import capture, dtypes, ops
 from .device import device as Device
 from .tensor import Tensor, tensor
 
@@ -46,16 +49,21 @@ class Generator:
             raise ValueError(f"state has shape {array.shape} and dtype {array.dtype}, expected (2,) and int64")
         self.seed, self.offset = (int(v) for v in array.view(np.uint64))
 
-    def advance(self, count: int) -> tuple[int, int]:
-        """Reserves `count` numbers: (seed, offset) to draw them with."""
+    def draw(self, count: int) -> dict[str, Any]:
+        """Reserves `count` numbers: what `tinynet_kernels.philox_uniform` and its like take to draw them."""
+        recording = capture.current()
+        if recording is not None:
+            return recording.draw(self, blocks(count))
         offset = self.offset
         self.offset += blocks(count)
-        return self.seed, offset
+        return {"seed": self.seed, "offset": offset}
 
     def numpy(self) -> np.random.Generator:
         """A NumPy generator for what needs one, such as permutations; each call gives a different one."""
-        seed, offset = self.advance(1)
-        return np.random.Generator(np.random.Philox(key=[seed, 1], counter=[offset, 0, 0, 0]))
+        capture.refuse("the CPU draws random numbers", "draw them before, or with rand() and randn() on the device")
+        offset = self.offset
+        self.offset += 1
+        return np.random.Generator(np.random.Philox(key=[self.seed, 1], counter=[offset, 0, 0, 0]))
 
 
 default_generator = Generator()
@@ -85,8 +93,8 @@ def _draw(kind: str, shape: tuple[int, ...], dtype: Any, device: Any, generator:
         raise TypeError(f"dtype is {wanted}, expected a floating-point dtype")
     drawn = dtypes.float32 if wanted == dtypes.float16 else wanted
     out = ops.empty(shape, dtype=drawn, device=device)
-    seed, offset = (generator or default_generator).advance(out.numel())
-    (kernels.philox_uniform if kind == "uniform" else kernels.philox_normal)(out._array, seed=seed, offset=offset)
+    position = (generator or default_generator).draw(out.numel())
+    (kernels.philox_uniform if kind == "uniform" else kernels.philox_normal)(out._array, **position)
     return out.to(dtype=wanted)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from . import dtypes
+from . import capture, dtypes
 from .device import CPU, device, device_of, module_of, move, on, require
 
 if TYPE_CHECKING:
@@ -221,10 +221,16 @@ class Tensor:
         """The only element as a Python number. ValueError if there is not exactly one."""
         if self._array.size != 1:
             raise ValueError(f"only a tensor with one element can be converted to a number, not shape {self.shape}")
+        self._read("item()")
         return self._array.item()
 
     def tolist(self) -> Any:
+        self._read("tolist()")
         return self._array.tolist()
+
+    def _read(self, how: str) -> None:
+        if not isinstance(self._array, np.ndarray):
+            capture.refuse(f"{how} waits for the device", "keep numbers in tensors, and read them after the step")
 
     def numpy(self) -> Any:
         """The NumPy array that this tensor wraps. RuntimeError if it requires a gradient, TypeError on CUDA."""
@@ -337,6 +343,7 @@ class Tensor:
     # Python's protocols
 
     def __repr__(self) -> str:
+        self._read("printing a tensor")
         array = self._array if isinstance(self._array, np.ndarray) else self._array.get()
         with np.printoptions(precision=4, suppress=True, threshold=1000, edgeitems=3):
             text = np.array2string(np.asarray(array), separator=", ", prefix="tensor(")

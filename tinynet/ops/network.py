@@ -125,16 +125,16 @@ class SoftmaxCrossEntropy(Op):
 
 
 class Dropout(Op):
-    """The mask is a function of seed and offset, so backward draws it again instead of keeping it."""
+    """The mask is a function of the position in the random numbers, so backward draws it again instead of keeping it."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any, p: float, seed: int, offset: int) -> Any:
-        ctx.rest = (p, seed, offset)
-        return kernels.dropout(x, p=p, seed=seed, offset=offset)
+    def forward(ctx: Any, x: Any, p: float, position: dict[str, Any]) -> Any:
+        ctx.rest = (p, position)
+        return kernels.dropout(x, p=p, **position)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        return Dropout.apply(gy, *ctx.rest), None, None, None
+        return Dropout.apply(gy, *ctx.rest), None, None
 
 
 class BatchNorm(Op):
@@ -275,8 +275,8 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: ran
     if not training or p == 0.0:
         return input
     source = random.default_generator if generator is None else generator
-    seed, offset = source.advance(input.numel())
-    return _in_kernel_dtype(lambda x: Dropout.apply(x, p, seed, offset), input)
+    position = source.draw(input.numel())
+    return _in_kernel_dtype(lambda x: Dropout.apply(x, p, position), input)
 
 
 def batch_norm(input: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:

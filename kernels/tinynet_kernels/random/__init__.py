@@ -10,16 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import check_float
-from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample
+from ..arguments import check_float, check_shape
+from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample, device_kind
 
 
-def _check(out: Array, *, seed: int, offset: int, **params: Any) -> Outputs:
+def _check(out: Array, *, seed: int, offset: int, state: Array | None = None) -> Outputs:
     dtype = check_float(out=out)
     if not 0 <= seed < 1 << 64:
         raise ValueError(f"seed is {seed}, expected a number from 0 to 2**64 - 1")
     if not 0 <= offset < 1 << 63:
         raise ValueError(f"offset is {offset}, expected a number from 0 to 2**63 - 1")
+    if state is not None:
+        if state.dtype != np.int64:
+            raise TypeError(f"state has dtype {state.dtype}, expected int64")
+        check_shape("state", state, (2,))
+        if device_kind(state) != device_kind(out):
+            raise TypeError(f"state is on {device_kind(state)}, expected {device_kind(out)}")
     return [(tuple(out.shape), dtype)]
 
 
@@ -104,29 +110,31 @@ def blocks(size: int) -> int:
     return -(-size // 4)
 
 
-def philox_uniform(out: Array, *, seed: int, offset: int) -> Array:
+def philox_uniform(out: Array, *, seed: int, offset: int, state: Array | None = None) -> Array:
     """Fills `out` (any shape, float32 or float64) with numbers uniform in [0, 1) and returns it.
 
     Number i is made of word i: float32 of its upper 24 bits, float64 of all 32. Consumes `blocks(out.size)` counters
-    from `offset`. Raises TypeError for other dtypes, ValueError for a seed or offset out of range.
+    from `offset`. `state`, two int64 on the device of `out`, is added to seed and offset (modulo 2**64) when the numbers
+    are drawn: a recorded launch gives other numbers each time if the two are changed in between. Raises TypeError for
+    other dtypes and devices, ValueError for a seed or offset out of range.
     """
-    return _UNIFORM(out, seed=seed, offset=offset, out=out)
+    return _UNIFORM(out, seed=seed, offset=offset, state=state, out=out)
 
 
-def philox_normal(out: Array, *, seed: int, offset: int) -> Array:
+def philox_normal(out: Array, *, seed: int, offset: int, state: Array | None = None) -> Array:
     """Fills `out` (any shape, float32 or float64) with standard normal numbers and returns it.
 
     Box and Muller (1958): words 2 i and 2 i + 1 give numbers 2 i and 2 i + 1, with 24 bits each. Consumes
     `blocks(out.size)` counters from `offset`. Errors as `philox_uniform`.
     """
-    return _NORMAL(out, seed=seed, offset=offset, out=out)
+    return _NORMAL(out, seed=seed, offset=offset, state=state, out=out)
 
 
-def dropout(x: Array, *, p: float, seed: int, offset: int, out: Any = None) -> Array:
+def dropout(x: Array, *, p: float, seed: int, offset: int, state: Array | None = None, out: Any = None) -> Array:
     """x with each element set to 0 with probability p, and divided by 1 - p otherwise.
 
     The mask depends on seed, offset and the element's index alone, so the gradient is this function applied to gy. The
     probability is rounded to a multiple of 2**-24. Consumes `blocks(x.size)` counters. Raises ValueError for p outside
     [0, 1]; otherwise as `philox_uniform`.
     """
-    return _DROPOUT(x, p=p, seed=seed, offset=offset, out=out)
+    return _DROPOUT(x, p=p, seed=seed, offset=offset, state=state, out=out)

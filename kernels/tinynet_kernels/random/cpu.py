@@ -11,14 +11,16 @@ from . import reference
 LONG = 1 << 15  # from here on a compiled loop is faster than NumPy even counting the import of Numba
 
 
-def philox_uniform(outputs: tuple[Any], like: Any, *, seed: int, offset: int) -> None:
+def philox_uniform(outputs: tuple[Any], like: Any, *, seed: int, offset: int, state: Any = None) -> None:
     (out,) = outputs
-    out[...] = reference.uniform(_words(out.size, seed, offset), out.dtype).reshape(out.shape)
+    out[...] = reference.uniform(_words(out.size, *reference.position(seed, offset, state)), out.dtype).reshape(
+        out.shape
+    )
 
 
-def philox_normal(outputs: tuple[Any], like: Any, *, seed: int, offset: int) -> None:
+def philox_normal(outputs: tuple[Any], like: Any, *, seed: int, offset: int, state: Any = None) -> None:
     (out,) = outputs
-    pairs = _words(out.size + out.size % 2, seed, offset).reshape(-1, 2) >> np.uint32(8)
+    pairs = _words(out.size + out.size % 2, *reference.position(seed, offset, state)).reshape(-1, 2) >> np.uint32(8)
     kind = out.dtype.type
     radius = np.sqrt(kind(-2) * np.log((pairs[:, 0] + np.uint32(1)).astype(kind) * kind(2.0**-24)))
     angle = pairs[:, 1].astype(kind) * kind(2 * np.pi * 2.0**-24)
@@ -28,9 +30,10 @@ def philox_normal(outputs: tuple[Any], like: Any, *, seed: int, offset: int) -> 
     out[...] = both.reshape(-1)[: out.size].reshape(out.shape)
 
 
-def dropout(outputs: tuple[Any], x: Any, *, p: float, seed: int, offset: int) -> None:
+def dropout(outputs: tuple[Any], x: Any, *, p: float, seed: int, offset: int, state: Any = None) -> None:
     (y,) = outputs
     scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
+    seed, offset = reference.position(seed, offset, state)
     if x.size < LONG:
         y[...] = reference.dropout(x, p=p, seed=seed, offset=offset)
         return

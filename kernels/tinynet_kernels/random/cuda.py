@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy import int32, uint32, uint64
 
-from ..runtime.cuda import Kernel, Pointer, Real, blocks_for, contiguous, cuda, finish, kernel, writable
+from ..runtime.cuda import Int64Pointer, Kernel, Pointer, Real, blocks_for, contiguous, cuda, finish, kernel, writable
 from .reference import MULTIPLIERS, WEYL, threshold
 
 THREADS = 128
@@ -28,8 +28,9 @@ def _kernel(dtype: Any) -> Kernel:
     def philox(
         x: Pointer,
         y: Pointer,
-        key0: uint64,
-        key1: uint64,
+        state: Int64Pointer,
+        has_state: int32,
+        seed: uint64,
         offset: uint64,
         wanted: int32,
         limit: uint32,
@@ -40,8 +41,12 @@ def _kernel(dtype: Any) -> Kernel:
         if block * 4 >= size:
             return
         counter = uint64(block) + offset
+        key = seed
+        if has_state:
+            key += uint64(state[0])
+            counter += uint64(state[1])
         c0, c1, c2, c3 = counter & WORD, counter >> HALF, uint64(0), uint64(0)
-        k0, k1 = key0, key1
+        k0, k1 = key & WORD, key >> HALF
         for _ in range(10):
             p0, p1 = M0 * c0, M1 * c2
             c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & WORD, (p0 >> HALF) ^ c3 ^ k1, p0 & WORD
@@ -64,14 +69,15 @@ def _kernel(dtype: Any) -> Kernel:
     return philox
 
 
-def _run(output: Any, x: Any, seed: int, offset: int, wanted: int, limit: int, scale: float) -> None:
+def _run(output: Any, x: Any, seed: int, offset: int, state: Any, wanted: int, limit: int, scale: float) -> None:
     y = writable(output)
     _kernel(y.dtype)(
         blocks_for(blocks_for(y.size, 4), THREADS),
         contiguous(x),
         y,
-        seed & 0xFFFFFFFF,
-        seed >> 32,
+        contiguous(state),
+        state is not None,
+        seed,
         offset,
         wanted,
         limit,
@@ -81,16 +87,16 @@ def _run(output: Any, x: Any, seed: int, offset: int, wanted: int, limit: int, s
     finish(output, y)
 
 
-def philox_uniform(outputs: Any, like: Any, *, seed: int, offset: int) -> None:
+def philox_uniform(outputs: Any, like: Any, *, seed: int, offset: int, state: Any = None) -> None:
     (y,) = outputs
-    _run(y, y, seed, offset, UNIFORM, 0, 2.0**-24 if y.dtype.itemsize == 4 else 2.0**-32)
+    _run(y, y, seed, offset, state, UNIFORM, 0, 2.0**-24 if y.dtype.itemsize == 4 else 2.0**-32)
 
 
-def philox_normal(outputs: Any, like: Any, *, seed: int, offset: int) -> None:
+def philox_normal(outputs: Any, like: Any, *, seed: int, offset: int, state: Any = None) -> None:
     (y,) = outputs
-    _run(y, y, seed, offset, NORMAL, 0, 1.0)
+    _run(y, y, seed, offset, state, NORMAL, 0, 1.0)
 
 
-def dropout(outputs: Any, x: Any, *, p: float, seed: int, offset: int) -> None:
+def dropout(outputs: Any, x: Any, *, p: float, seed: int, offset: int, state: Any = None) -> None:
     (y,) = outputs
-    _run(y, x, seed, offset, DROPOUT, threshold(p), 1 / (1 - p) if p < 1 else 0.0)
+    _run(y, x, seed, offset, state, DROPOUT, threshold(p), 1 / (1 - p) if p < 1 else 0.0)

@@ -27,6 +27,14 @@ def philox4x32(counter: Any, key: tuple[int, int]) -> Any:
     return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32)
 
 
+def position(seed: int, offset: int, state: Any) -> tuple[int, int]:
+    """Seed and offset with what is in `state` added."""
+    if state is None:
+        return seed, offset
+    added = np.asarray(state).view(np.uint64)
+    return (seed + int(added[0])) % (1 << 64), (offset + int(added[1])) % (1 << 64)
+
+
 def words(count: int, seed: int, offset: int) -> Any:
     """The first `count` words from counter `offset` on: uint32."""
     blocks = -(-count // 4)
@@ -48,19 +56,19 @@ def uniform(word: Any, dtype: Any) -> Any:
     return (word >> np.uint32(8)).astype(dtype) * dtype.type(2.0**-24)
 
 
-def philox_uniform(out: Any, *, seed: int, offset: int) -> Any:
-    return uniform(words(out.size, seed, offset), out.dtype).reshape(out.shape)
+def philox_uniform(out: Any, *, seed: int, offset: int, state: Any = None) -> Any:
+    return uniform(words(out.size, *position(seed, offset, state)), out.dtype).reshape(out.shape)
 
 
-def philox_normal(out: Any, *, seed: int, offset: int) -> Any:
-    pairs = words(out.size + out.size % 2, seed, offset).reshape(-1, 2) >> np.uint32(8)
+def philox_normal(out: Any, *, seed: int, offset: int, state: Any = None) -> Any:
+    pairs = words(out.size + out.size % 2, *position(seed, offset, state)).reshape(-1, 2) >> np.uint32(8)
     radius = np.sqrt(-2 * np.log((pairs[:, 0] + 1.0) * 2.0**-24))
     angle = 2 * np.pi * pairs[:, 1] * 2.0**-24
     both = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     return both.reshape(-1)[: out.size].reshape(out.shape).astype(out.dtype)
 
 
-def dropout(x: Any, *, p: float, seed: int, offset: int) -> Any:
-    kept = (words(x.size, seed, offset) >> np.uint32(8)) >= threshold(p)
+def dropout(x: Any, *, p: float, seed: int, offset: int, state: Any = None) -> Any:
+    kept = (words(x.size, *position(seed, offset, state)) >> np.uint32(8)) >= threshold(p)
     scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
     return np.where(kept.reshape(x.shape), x * scale, np.zeros_like(x))
