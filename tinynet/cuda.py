@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from . import capture
 from .device import cuda_problem, on, simulated
 from .device import device as Device
+
+if TYPE_CHECKING:
+    from .cuda_graph import Graph
 
 
 def is_available() -> bool:
@@ -41,6 +46,7 @@ def device(wanted: int | str | Device) -> AbstractContextManager[Any]:
 
 def synchronize(wanted: int | str | Device | None = None) -> None:
     """Waits until the device (default: the current one) has done all that was asked of it."""
+    capture.refuse("synchronize() waits for the device", "call it after the step")
     if simulated():
         return
     import cupy
@@ -89,6 +95,38 @@ def empty_cache() -> None:
 
     cupy.get_default_memory_pool().free_all_blocks()
     cupy.get_default_pinned_memory_pool().free_all_blocks()
+
+
+def graph(step: Callable[..., Any], *, warmup: int = 2) -> Graph:
+    """The step as a function that runs eagerly `warmup` times, then records itself as a CUDA graph, and replays that.
+
+        @tinynet.cuda.graph
+        def step(images, labels):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(images), labels)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        for images, labels in batches:
+            loss = step(images, labels)  # from the third call on: one launch, the same bits
+
+    The step may do all that happens on the device: gather a batch from a data set there by an argument of indices, draw
+    random numbers, go forward and backward, update with any `capturable` optimizer, add to tensors in place. Each replay
+    draws the random numbers that come next, counts as an update, and takes the learning rate that the optimizer has then;
+    other options of the optimizer are part of the graph. Python code runs only when the step is recorded: what it does
+    outside the device, such as counting, is not repeated.
+
+    Tensors among the arguments are copied to buffers of the graph, and must keep shape and dtype; other arguments must keep
+    their value. The tensors it returns are buffers too, which the next call overwrites: `clone()` them to keep them.
+
+    Raises ValueError or TypeError for arguments unlike the captured ones, RuntimeError for a step that cannot be captured,
+    because it reads a tensor (`item()`, `print`, `if tensor:`), moves one between devices, draws random numbers on the CPU
+    or waits for the device; DeviceUnavailableError without CUDA. Compare `torch.cuda.make_graphed_callables`.
+    """
+    from .cuda_graph import Graph
+
+    return Graph(step, warmup)
 
 
 def __getattr__(name: str) -> Any:

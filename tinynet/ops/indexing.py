@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import capture, dtypes
 from ..autograd import Node, Op, is_grad_enabled
 from ..device import xp
 from ..tensor import Tensor, tensor
@@ -23,10 +23,18 @@ def _raw(index: Any, like: Any) -> Any:
             raise TypeError(f"an index has dtype {array.dtype}, expected integers or booleans")
         if array.ndim == 0 and array.dtype.kind != "b" and type(array) is np.ndarray:
             return int(array)
-        return xp(like).asarray(array) if type(array) is not type(like) else array
-    if isinstance(index, list):
-        return xp(like).asarray(np.asarray(index))
+        return _beside(like, array)
+    if isinstance(index, (list, np.ndarray)):
+        return _beside(like, np.asarray(index))
     return index
+
+
+def _beside(like: Any, array: Any) -> Any:
+    """The array on the device of another."""
+    if type(array) is type(like):
+        return array
+    capture.refuse("an array of indices moves to the device", "pass it as a tensor on the device")
+    return xp(like).asarray(array)
 
 
 def _is_basic(index: Any) -> bool:

@@ -14,6 +14,7 @@ class SGD(Optimizer):
     """Stochastic gradient descent with momentum (Sutskever et al. 2013) and Nesterov's variant."""
 
     state_names = ("momentum_buffer",)
+    capturable = True
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class SGD(Optimizer):
             first_step=step == 1,
             maximize=group["maximize"],
             out=(param, buffer),
+            **self._recorded,
         )
 
 
@@ -62,6 +64,7 @@ class Adam(Optimizer):
     """Kingma and Ba 2015; `weight_decay` is added to the gradient."""
 
     state_names = ("exp_avg", "exp_avg_sq")
+    capturable = True
     decoupled = False
 
     def __init__(
@@ -98,6 +101,7 @@ class Adam(Optimizer):
             step=step,
             maximize=group["maximize"],
             out=(param, exp_avg, exp_avg_sq),
+            **self._recorded,
         )
 
 
@@ -123,6 +127,7 @@ class RMSprop(Optimizer):
     """Tieleman and Hinton 2012: the gradient over a running root mean square."""
 
     state_names = ("square_avg", "momentum_buffer")
+    capturable = True
 
     def __init__(
         self,
@@ -159,4 +164,5 @@ class RMSprop(Optimizer):
             momentum=group["momentum"],
             maximize=group["maximize"],
             out=(param, square_avg, buffer),
+            **self._recorded,
         )

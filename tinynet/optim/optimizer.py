@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
+from .. import capture
 from ..autograd import enable_grad
 from ..tensor import Tensor
 from .arena import Arena
@@ -20,6 +22,8 @@ class Optimizer:
     """
 
     state_names: tuple[str, ...] = ()
+    capturable = False  # whether `update` passes `self._recorded` on to a kernel that takes `state`
+    _recorded: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -79,14 +83,34 @@ class Optimizer:
             arena.collect()
             steps = [None if p.grad is None else self._steps.get(id(p), 0) + 1 for p in arena.params]
             for count in sorted({s for s in steps if s is not None}):
-                for run in arena.runs([s == count for s in steps]):
+                chosen = [s == count for s in steps]
+                for run in arena.runs(chosen):
                     states = [arena.state(name)[run] for name in self.state_names]
+                    self._recorded = self._words(group, arena, run)
                     self.update(group, count, arena.values[run], arena.grads[run], *states)
             for p, s in zip(arena.params, steps):
                 if s is not None:
-                    self._steps[id(p)] = s
-                    p._version[0] += 1
+                    self.count(p)
         return loss
+
+    def steps(self, param: Tensor) -> int:
+        """How many updates a parameter has seen."""
+        return self._steps.get(id(param), 0)
+
+    def count(self, param: Tensor, steps: int = 1) -> None:
+        """Counts an update, or takes one back."""
+        self._steps[id(param)] = self.steps(param) + steps
+        param._version[0] += 1
+
+    def _words(self, group: dict[str, Any], arena: Arena, run: slice) -> dict[str, Any]:
+        """In a step that is captured, where the kernel finds learning rate and step number: `state` of the kernels."""
+        recording = capture.current()
+        if recording is None:
+            return {}
+        if not self.capturable:
+            raise RuntimeError(f"{type(self).__name__} cannot be captured in a graph")
+        members = [p for p, slot in zip(arena.params, arena.slots) if run.start <= slot.start < run.stop]
+        return {"state": recording.update(self, group, members)}
 
     def update(self, group: dict[str, Any], step: int, param: Any, grad: Any, *states: Any) -> None:
         """Changes flat arrays in place: the parameters and each of `state_names`. `step` counts from 1."""

@@ -7,30 +7,36 @@ from typing import Any
 import numpy as np
 
 from ..arguments import check_float, check_ndim, check_shape
-from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample
+from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample, device_kind
 
 
-def _flat(**arrays: Any) -> list[tuple[tuple[int, ...], Any]]:
+def _flat(state: Any, **arrays: Any) -> list[tuple[tuple[int, ...], Any]]:
     """Checks that all arrays are flat and alike; the outputs are every array but `grad`."""
     dtype = check_float(**arrays)
     check_ndim(1, "(elements,)", **arrays)
     for name, array in arrays.items():
         check_shape(name, array, arrays["param"].shape)
+    if state is not None:
+        if device_kind(arrays["param"]) != "cuda" or device_kind(state) != "cuda":
+            raise TypeError("state is for updates on CUDA, and must be there")
+        if state.dtype != np.int64:
+            raise TypeError(f"state has dtype {state.dtype}, expected int64")
+        check_shape("state", state, (2,))
     return [(tuple(arrays["param"].shape), dtype)] * (len(arrays) - 1)
 
 
 def _check_sgd(param: Array, grad: Array, momentum_buffer: Array, **params: Any) -> Outputs:
-    return _flat(param=param, grad=grad, momentum_buffer=momentum_buffer)
+    return _flat(params.get("state"), param=param, grad=grad, momentum_buffer=momentum_buffer)
 
 
 def _check_adam(param: Array, grad: Array, exp_avg: Array, exp_avg_sq: Array, **params: Any) -> Outputs:
     if params["step"] < 1:
         raise ValueError(f"step is {params['step']}, expected at least 1")
-    return _flat(param=param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    return _flat(params.get("state"), param=param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
 
 
 def _check_rmsprop(param: Array, grad: Array, square_avg: Array, momentum_buffer: Array, **params: Any) -> Outputs:
-    return _flat(param=param, grad=grad, square_avg=square_avg, momentum_buffer=momentum_buffer)
+    return _flat(params.get("state"), param=param, grad=grad, square_avg=square_avg, momentum_buffer=momentum_buffer)
 
 
 def _samples(states: int, *cases: dict[str, Any]) -> list[Sample]:
@@ -132,6 +138,10 @@ _RMSPROP = _spec(
 )
 
 
+def _recorded(state: Array | None) -> dict[str, Any]:
+    return {} if state is None else {"state": state}
+
+
 def sgd(
     param: Array,
     grad: Array,
@@ -144,12 +154,16 @@ def sgd(
     nesterov: bool,
     first_step: bool,
     maximize: bool = False,
+    state: Array | None = None,
     out: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]:
     """One step of stochastic gradient descent as `torch.optim.SGD` documents it; returns (param, momentum_buffer).
 
     All arrays are flat, of one dtype (float32 or float64) and length. Passing the inputs as `out` updates in place.
     On the first step the momentum buffer is set to the gradient; without momentum it is left alone.
+
+    `state`, on CUDA only, takes the place of lr and of the step's number, which may then differ each time a recorded
+    launch is replayed: two int64, the bits of lr in float64 and the number, in the memory of the device.
     """
     param, momentum_buffer = _SGD(
         param,
@@ -163,6 +177,7 @@ def sgd(
         first_step=first_step,
         maximize=maximize,
         out=out,
+        **_recorded(state),
     )
     return param, momentum_buffer
 
@@ -181,12 +196,13 @@ def adam(
     decoupled: bool,
     step: int,
     maximize: bool = False,
+    state: Array | None = None,
     out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
     """One step of Adam (Kingma and Ba 2015), or of AdamW (Loshchilov and Hutter 2019) if `decoupled`.
 
     Returns (param, exp_avg, exp_avg_sq). All arrays are flat, of one dtype (float32 or float64) and length. Passing the
-    inputs as `out` updates in place. `step` counts from 1 and sets the bias correction.
+    inputs as `out` updates in place. `step` counts from 1 and sets the bias correction. `state` as in `sgd`.
     """
     param, exp_avg, exp_avg_sq = _ADAM(
         param,
@@ -202,6 +218,7 @@ def adam(
         step=step,
         maximize=maximize,
         out=out,
+        **_recorded(state),
     )
     return param, exp_avg, exp_avg_sq
 
@@ -218,12 +235,13 @@ def rmsprop(
     weight_decay: float,
     momentum: float,
     maximize: bool = False,
+    state: Array | None = None,
     out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
     """One step of RMSprop (Tieleman and Hinton 2012) as `torch.optim.RMSprop` documents it.
 
     Returns (param, square_avg, momentum_buffer). All arrays are flat, of one dtype (float32 or float64) and length.
-    Passing the inputs as `out` updates in place. Without momentum the momentum buffer is left alone.
+    Passing the inputs as `out` updates in place. Without momentum the momentum buffer is left alone. `state` as in `sgd`.
     """
     param, square_avg, momentum_buffer = _RMSPROP(
         param,
@@ -237,5 +255,6 @@ def rmsprop(
         momentum=momentum,
         maximize=maximize,
         out=out,
+        **_recorded(state),
     )
     return param, square_avg, momentum_buffer

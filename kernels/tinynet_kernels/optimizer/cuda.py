@@ -1,16 +1,46 @@
-"""Optimizer updates on CUDA: one launch over all parameters of a model, a thread per parameter."""
+"""Optimizer updates on CUDA: one launch over all parameters of a model, a thread per parameter.
+
+What changes from step to step, the learning rate and what follows from it and the step's number, are arguments; or, in a
+launch that is recorded to be replayed, in the memory of the device, where a kernel of one thread computes them anew.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import numpy as np
 from numpy import int32
 
-from ..runtime.cuda import Pointer, Real, blocks_for, contiguous, cuda, finish, kernel, writable
+from ..runtime.cuda import Int64Pointer, Pointer, Real, blocks_for, contiguous, cuda, finish, kernel, module, writable
 from ..runtime.primitives import zero
 
 THREADS = 256
+LR, FIRST, STEP_SIZE, ROOT, SHRINK, SCALARS = range(6)
+
+
+@kernel(threads=1)
+def _scalars(lr: Pointer, step: Int64Pointer, scalars: Pointer, beta1: Real, beta2: Real, weight_decay: Real) -> None:
+    """What changes with the step, in the arithmetic of `changing`: the bits are those of the host."""
+    one = zero(lr) + 1
+    power1 = one
+    power2 = one
+    square1 = beta1
+    square2 = beta2
+    left = step[0]
+    while left > 0:
+        if left & 1:
+            power1 = power1 * square1
+            power2 = power2 * square2
+        square1 = square1 * square1
+        square2 = square2 * square2
+        left >>= 1
+    decay = lr[0] * weight_decay
+    scalars[LR] = lr[0]
+    scalars[FIRST] = one if step[0] == 1 else zero(lr)
+    scalars[STEP_SIZE] = lr[0] / (one - power1)
+    scalars[ROOT] = math.sqrt(one - power2)
+    scalars[SHRINK] = one - decay
 
 
 @kernel(threads=THREADS)
@@ -20,23 +50,28 @@ def _sgd(
     buffer: Pointer,
     param_out: Pointer,
     buffer_out: Pointer,
-    sign: Real,
+    scalars: Pointer,
+    recorded: int32,
     lr: Real,
+    first_step: Real,
+    sign: Real,
     momentum: Real,
     fresh: Real,
     weight_decay: Real,
     nesterov: int32,
-    first_step: int32,
     size: int32,
 ) -> None:
     i = cuda.grid(1)
     if i >= size:
         return
+    if recorded:
+        lr = scalars[LR]
+        first_step = scalars[FIRST]
     p = param[i]
     g = sign * grad[i] + weight_decay * p
     b = buffer[i]
     if momentum != zero(param):
-        b = g if first_step else momentum * b + fresh * g
+        b = g if first_step != zero(param) else momentum * b + fresh * g
         g = g + momentum * b if nesterov else b
     param_out[i] = p - lr * g
     buffer_out[i] = b
@@ -51,21 +86,29 @@ def _adam(
     param_out: Pointer,
     mean_out: Pointer,
     square_out: Pointer,
-    sign: Real,
+    scalars: Pointer,
+    recorded: int32,
+    step_size: Real,
+    root_correction: Real,
     shrink: Real,
+    sign: Real,
     weight_decay: Real,
     beta1: Real,
     fresh1: Real,
     beta2: Real,
     fresh2: Real,
-    step_size: Real,
-    root_correction: Real,
+    decoupled: int32,
     eps: Real,
     size: int32,
 ) -> None:
     i = cuda.grid(1)
     if i >= size:
         return
+    if recorded:
+        step_size = scalars[STEP_SIZE]
+        root_correction = scalars[ROOT]
+        if decoupled:
+            shrink = scalars[SHRINK]
     p = param[i] * shrink
     g = sign * grad[i] + weight_decay * p
     m = beta1 * mean[i] + fresh1 * g
@@ -84,8 +127,10 @@ def _rmsprop(
     param_out: Pointer,
     square_out: Pointer,
     buffer_out: Pointer,
-    sign: Real,
+    scalars: Pointer,
+    recorded: int32,
     lr: Real,
+    sign: Real,
     alpha: Real,
     fresh: Real,
     eps: Real,
@@ -96,6 +141,8 @@ def _rmsprop(
     i = cuda.grid(1)
     if i >= size:
         return
+    if recorded:
+        lr = scalars[LR]
     p = param[i]
     g = sign * grad[i] + weight_decay * p
     v = alpha * square[i] + fresh * g * g
@@ -109,10 +156,34 @@ def _rmsprop(
     buffer_out[i] = b
 
 
-def _run(run: Any, outputs: Any, inputs: tuple[Any, ...], *numbers: Any) -> None:
+def changing(lr: float, step: int, beta1: float = 0.0, beta2: float = 0.0, weight_decay: float = 0.0) -> list[float]:
+    """[LR, FIRST, STEP_SIZE, ROOT, SHRINK]"""
+    power1 = power2 = 1.0
+    square1, square2, left = beta1, beta2, step
+    while left > 0:
+        if left & 1:
+            power1, power2 = power1 * square1, power2 * square2
+        square1, square2 = square1 * square1, square2 * square2
+        left >>= 1
+    return [lr, float(step == 1), lr / (1.0 - power1), math.sqrt(1.0 - power2), 1.0 - lr * weight_decay]
+
+
+def _changing(
+    dtype: Any, state: Any, lr: float, step: int, beta1: float = 0.0, beta2: float = 0.0, weight_decay: float = 0.0
+) -> tuple[list[float], Any]:
+    """The numbers that change, and, if they are in the memory of the device, where: else None."""
+    if state is None:
+        return changing(lr, step, beta1, beta2, weight_decay), None
+    scalars = module().empty(SCALARS, np.float64)
+    _scalars(1, state[:1].view(np.float64), state[1:], scalars, beta1, beta2, weight_decay)
+    return [0.0] * SCALARS, scalars.astype(dtype, copy=False)
+
+
+def _run(run: Any, outputs: Any, inputs: tuple[Any, ...], scalars: Any, *numbers: Any) -> None:
     size = inputs[0].size
     written = [writable(output) for output in outputs]
-    run(blocks_for(size, THREADS), *map(contiguous, inputs), *written, *numbers, size)
+    recorded = scalars is not None
+    run(blocks_for(size, THREADS), *map(contiguous, inputs), *written, scalars, recorded, *numbers, size)
     for output, result in zip(outputs, written):
         finish(output, result)
 
@@ -127,9 +198,11 @@ def sgd(
     nesterov: bool,
     first_step: bool,
     maximize: bool = False,
+    state: Any = None,
 ) -> None:
+    now, scalars = _changing(arrays[0].dtype, state, lr, 1 if first_step else 2)
     sign = -1 if maximize else 1
-    _run(_sgd, outputs, arrays, sign, lr, momentum, 1 - dampening, weight_decay, nesterov, first_step)
+    _run(_sgd, outputs, arrays, scalars, now[LR], now[FIRST], sign, momentum, 1 - dampening, weight_decay, nesterov)
 
 
 def adam(
@@ -143,11 +216,13 @@ def adam(
     decoupled: bool,
     step: int,
     maximize: bool = False,
+    state: Any = None,
 ) -> None:
-    shrink, added = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
-    corrected = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
+    now, scalars = _changing(arrays[0].dtype, state, lr, step, beta1, beta2, weight_decay)
+    shrink, added = (now[SHRINK], 0.0) if decoupled else (1.0, weight_decay)
     sign = -1 if maximize else 1
-    _run(_adam, outputs, arrays, sign, shrink, added, beta1, 1 - beta1, beta2, 1 - beta2, *corrected, eps)
+    changed = now[STEP_SIZE], now[ROOT], shrink
+    _run(_adam, outputs, arrays, scalars, *changed, sign, added, beta1, 1 - beta1, beta2, 1 - beta2, decoupled, eps)
 
 
 def rmsprop(
@@ -159,6 +234,8 @@ def rmsprop(
     weight_decay: float,
     momentum: float,
     maximize: bool = False,
+    state: Any = None,
 ) -> None:
+    now, scalars = _changing(arrays[0].dtype, state, lr, 1)
     sign = -1 if maximize else 1
-    _run(_rmsprop, outputs, arrays, sign, lr, alpha, 1 - alpha, eps, weight_decay, momentum)
+    _run(_rmsprop, outputs, arrays, scalars, now[LR], sign, alpha, 1 - alpha, eps, weight_decay, momentum)

@@ -1,0 +1,244 @@
+"""Captured steps: the bits of eager ones, one launch each, and clear words for what cannot be captured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinynet
+from bench import train_gpu
+from tests.conftest import NO_CUDA
+from tinynet import nn, optim
+from tinynet.device import simulated
+from tinynet.nn import functional as F
+
+pytestmark = pytest.mark.skipif(NO_CUDA is not None or simulated(), reason=NO_CUDA or "the simulator has no graphs")
+
+BATCH = 4
+OPTIMIZERS: dict[str, Callable[[Any], optim.Optimizer]] = {
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "sgd": lambda params: optim.SGD(params, momentum=0.9, nesterov=True),
+    "rmsprop": lambda params: optim.RMSprop(params, momentum=0.5),
+}
+
+
+class Task:
+    """A small CNN with dropout and batch-norm, on random images that stay on the device as uint8, flipped at random."""
+
+    def __init__(self, optimizer: str = "adam") -> None:
+        tinynet.manual_seed(3)
+        rng = np.random.default_rng(0)
+        self.images = tinynet.from_numpy(rng.integers(0, 256, (40, 1, 12, 12), np.uint8)).to("cuda")
+        self.labels = tinynet.from_numpy(rng.integers(0, 5, 40)).to("cuda")
+        self.model = nn.Sequential(
+            nn.Conv2d(1, 8, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.BatchNorm2d(8),
+            nn.Flatten(),
+            nn.Dropout(0.3),
+            nn.Linear(200, 5),
+        ).to("cuda")
+        self.optimizer = OPTIMIZERS[optimizer](self.model.parameters())
+        self.seen = tinynet.zeros(1, device="cuda")
+
+    def step(self, indices: Any) -> Any:
+        x = self.images[indices].float() / 255
+        x = tinynet.where(tinynet.rand(BATCH, 1, 1, 1, device="cuda") < 0.5, x.flip(3), x)
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.model(x), self.labels[indices])
+        loss.backward()
+        self.optimizer.step()
+        self.seen += 1
+        return loss
+
+    def run(self, step: Callable[[Any], Any], steps: int, between: Callable[[int], None] = lambda i: None) -> Any:
+        tinynet.manual_seed(4)
+        losses = []
+        for i in range(steps):
+            between(i)
+            indices = (np.arange(BATCH) * 7 + i) % 40
+            losses.append(step(tinynet.from_numpy(indices).to("cuda")).item())
+        weights = [t.detach().cpu().numpy().tobytes() for t in self.model.state_dict().values()]
+        return losses, weights, self.seen.item(), tinynet.get_rng_state().tolist()
+
+
+def test_same_bits() -> None:
+    eager, graphed = Task(), Task()
+    wanted = eager.run(eager.step, 100)
+    assert len(set(wanted[0])) == 100
+    assert graphed.run(tinynet.cuda.graph(graphed.step), 100) == wanted
+
+
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+def test_changes_between_steps(optimizer: str) -> None:
+    """Learning rates, seeds, draws and steps outside the graph are seen by the replays after them."""
+
+    def change(task: Task) -> Callable[[int], None]:
+        def between(i: int) -> None:
+            if i >= 4:
+                task.optimizer.param_groups[0]["lr"] *= 0.9
+            if i == 5:
+                tinynet.manual_seed(2**63 + 1)
+            if i == 6:
+                tinynet.rand(10), tinynet.randperm(5)
+            if i == 7:
+                task.step(tinynet.arange(BATCH, device="cuda"))
+
+        return between
+
+    tasks = Task(optimizer), Task(optimizer)
+    wanted = tasks[0].run(tasks[0].step, 9, change(tasks[0]))
+    assert tasks[1].run(tinynet.cuda.graph(tasks[1].step), 9, change(tasks[1])) == wanted
+    saved = [task.optimizer.state_dict()["state"][0]["step"] for task in tasks]
+    assert saved == [10, 10]
+
+
+def test_replay_is_one_launch() -> None:
+    """Whatever a replay launches besides its graph would be recorded by a capture around it."""
+    task = Task()
+    step = tinynet.cuda.graph(task.step, warmup=1)
+    indices = tinynet.arange(BATCH, device="cuda")
+    step(indices), step(indices)
+    assert train_gpu.launches(step._launch) == {"graph": 1}
+    assert train_gpu.launches(lambda: task.step(indices))["kernel"] > 10
+
+
+def test_memory_is_steady() -> None:
+    task = Task()
+    step = tinynet.cuda.graph(task.step, warmup=1)
+    indices = tinynet.arange(BATCH, device="cuda")
+    step(indices), step(indices)
+    before = tinynet.cuda.memory_allocated()
+    for _ in range(3):
+        step(indices)
+    assert tinynet.cuda.memory_allocated() == before
+
+
+def reads(x: Any) -> Any:
+    return x * x.sum().item()
+
+
+def branches(x: Any) -> Any:
+    return x if x.sum() > 0 else -x
+
+
+def prints(x: Any) -> Any:
+    return str(x)
+
+
+def goes_to_the_cpu(x: Any) -> Any:
+    return x.cpu()
+
+
+def comes_from_the_cpu(x: Any) -> Any:
+    return x + tinynet.ones(3).to("cuda")
+
+
+def meets_the_cpu(x: Any) -> Any:
+    return x + tinynet.tensor(3.0)
+
+
+def shuffles(x: Any) -> Any:
+    return x[tinynet.randperm(3, device="cuda")]
+
+
+def indexes(x: Any) -> Any:
+    return x[np.array([2, 0])]
+
+
+def waits(x: Any) -> Any:
+    tinynet.cuda.synchronize()
+    return x
+
+
+def waits_unseen(x: Any) -> Any:
+    import cupy
+
+    cupy.cuda.get_current_stream().synchronize()
+    return x
+
+
+@pytest.mark.parametrize(
+    "step, match",
+    [
+        (reads, r"item\(\) waits for the device, which a captured step cannot do"),
+        (branches, r"item\(\) waits for the device"),
+        (prints, "printing a tensor waits for the device"),
+        (goes_to_the_cpu, "a tensor moves from cuda:0 to cpu"),
+        (comes_from_the_cpu, "a tensor moves from cpu to cuda:0"),
+        (meets_the_cpu, "a tensor moves from cpu to cuda:0"),
+        (shuffles, "the CPU draws random numbers"),
+        (indexes, "an array of indices moves to the device"),
+        (waits, r"synchronize\(\) waits for the device"),
+        (waits_unseen, r"the step cannot be captured: cudaError.*waits for the device"),
+    ],
+)
+def test_cannot_be_captured(step: Callable[[Any], Any], match: str) -> None:
+    captured = tinynet.cuda.graph(step, warmup=1)
+    x = tinynet.ones(3, device="cuda")
+    captured(x)
+    with pytest.raises(RuntimeError, match=match):
+        captured(x)
+    assert (x * 2).sum().item() == 6  # the device is as usable as before
+
+
+def test_failed_capture_changes_nothing() -> None:
+    task = Task()
+
+    def step(indices: Any) -> Any:
+        return task.step(indices).item()
+
+    captured = tinynet.cuda.graph(step, warmup=1)
+    indices = tinynet.arange(BATCH, device="cuda")
+    captured(indices)
+    before = task.optimizer.state_dict()["state"][0]["step"], tinynet.get_rng_state().tolist(), task.seen.item()
+    with pytest.raises(RuntimeError, match="item"):
+        captured(indices)
+    assert before == (
+        task.optimizer.state_dict()["state"][0]["step"],
+        tinynet.get_rng_state().tolist(),
+        task.seen.item(),
+    )
+
+
+def test_other_arguments() -> None:
+    def step(x: Any, factor: float) -> Any:
+        return x * factor
+
+    captured = tinynet.cuda.graph(step, warmup=1)
+    x = tinynet.ones(3, device="cuda")
+    with pytest.raises(RuntimeError, match="argument 1 is a tensor on cpu"):
+        captured(x.cpu(), 2.0), captured(x.cpu(), 2.0)
+    assert captured(x, 2.0).tolist() == [2, 2, 2]
+    assert captured(x + 1, 2.0).tolist() == [4, 4, 4]
+    with pytest.raises(ValueError, match=r"argument 1 has shape \(4,\) and dtype float32, but \(3,\)"):
+        captured(tinynet.ones(4, device="cuda"), 2.0)
+    with pytest.raises(ValueError, match=r"argument 2 is 3\.0, but was 2.0"):
+        captured(x, 3.0)
+    with pytest.raises(TypeError, match="argument 1 is a float, expected a tensor"):
+        captured(1.0, 2.0)
+    with pytest.raises(TypeError, match="the arguments are"):
+        captured(x, factor=2.0)
+    assert captured(x, 2.0).tolist() == [2, 2, 2]
+    with pytest.raises(ValueError, match="warmup is 0"):
+        tinynet.cuda.graph(step, warmup=0)
+
+
+def test_what_is_part_of_the_graph() -> None:
+    task = Task()
+    step = tinynet.cuda.graph(task.step, warmup=1)
+    indices = tinynet.arange(BATCH, device="cuda")
+    step(indices), step(indices)
+    task.optimizer.param_groups[0]["eps"] = 0.5
+    with pytest.raises(RuntimeError, match=r"eps of the optimizer is 0\.5, but was 1e-08"):
+        step(indices)
+    task.optimizer.param_groups[0]["eps"] = 1e-8
+    step(indices)
+    task.model.to("cpu")
+    with pytest.raises(RuntimeError, match="a parameter has moved"):
+        step(indices)
