@@ -11,13 +11,22 @@ import numpy as np
 
 def check_float(**arrays: Any) -> np.dtype[Any]:
     """The common dtype of the arrays (None is passed over): float32 or float64, the same for all; else TypeError."""
+    return _check_float(4, "float32 or float64", arrays)
+
+
+def check_any_float(**arrays: Any) -> np.dtype[Any]:
+    """As check_float, or float16."""
+    return _check_float(2, "float16, float32 or float64", arrays)
+
+
+def _check_float(least: int, expected: str, arrays: dict[str, Any]) -> np.dtype[Any]:
     first = ""
     dtype: np.dtype[Any] | None = None
     for name, array in arrays.items():
         if array is None:
             continue
-        if array.dtype.kind != "f" or array.dtype.itemsize < 4:
-            raise TypeError(f"{name} has dtype {array.dtype}, expected float32 or float64")
+        if array.dtype.kind != "f" or array.dtype.itemsize < least:
+            raise TypeError(f"{name} has dtype {array.dtype}, expected {expected}")
         if dtype is None:
             first, dtype = name, array.dtype
         elif array.dtype != dtype:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from .precision import check_precision, in_single
+
 Array = Any  # numpy.ndarray, cupy.ndarray or a simulated device array
 Outputs = Sequence[tuple[tuple[int, ...], Any]]  # (shape, dtype) of each output
 
@@ -62,6 +64,9 @@ class KernelSpec:
                 empty; the first variant is the default.
                 Modules are imported at the first call, so importing the package imports neither numba nor cupy.
     cost        `cost(*args, **params)` -> Cost.
+    tensor_cores  "module:function" that computes on CUDA with float16 arrays, and float32 ones at a lower precision:
+                `f(outputs, *args, precision=..., **params)`, False if it cannot here. None for operations that have not
+                these. Where it cannot, and on the CPU, they are computed by the others (see `precision`).
     channels_last  whether outputs (N, C, H, W) are laid out with their channels side by side on the CPU.
     dtypes      dtypes the samples are run in; tolerance maps each to (rtol, atol) against the float64 reference.
     """
@@ -74,6 +79,7 @@ class KernelSpec:
     samples: Sequence[Sample]
     bad_samples: Sequence[BadSample]
     cost: Callable[..., Cost]
+    tensor_cores: str | None = None
     channels_last: bool = False
     dtypes: Sequence[str] = ("float32", "float64")
     tolerance: Mapping[str, tuple[float, float]] = field(
@@ -85,12 +91,14 @@ class KernelSpec:
             raise ValueError(f"kernel {self.name!r} is registered twice")
         _REGISTRY[self.name] = self
 
-    def __call__(self, *args: Any, out: Any = None, variant: str | None = None, **params: Any) -> Any:
+    def __call__(
+        self, *args: Any, out: Any = None, variant: str | None = None, precision: str = "highest", **params: Any
+    ) -> Any:
         """Check the arguments, allocate what `out` does not give, run, and return the output (or tuple of outputs).
 
-        `out` may be an array (one output) or a tuple. Raises TypeError for arrays on different devices, of
-        unsupported type or `out` of the wrong dtype; ValueError for shapes and parameters that do not fit, or an
-        unknown `variant`.
+        `precision` is that of float32 products (see the module of that name). `out` may be an array (one output) or a
+        tuple. Raises TypeError for arrays on different devices, of unsupported type or `out` of the wrong dtype;
+        ValueError for shapes and parameters that do not fit, or an unknown `variant`.
         """
         kind, like = self._device(args)
         wanted = self.check(*args, **params)
@@ -98,7 +106,10 @@ class KernelSpec:
             outputs = self._outputs(out, wanted, kind, like)
             implementation = self.implementation(kind, variant)
             if any(output.size for output in outputs):
-                implementation(outputs, *args, **params)
+                if precision == "highest" and wanted[0][1] != _HALF:
+                    implementation(outputs, *args, **params)
+                else:
+                    self._narrow(implementation, kind, variant, outputs, args, precision, params)
         return outputs if len(outputs) > 1 else outputs[0]
 
     def implementation(self, kind: str, variant: str | None = None) -> Callable[..., None]:
@@ -109,6 +120,17 @@ class KernelSpec:
         elif variant not in table:
             raise ValueError(f"{self.name}: variant {variant!r} is not one of {list(table)} on {kind}")
         return load(table[variant])
+
+    def _narrow(
+        self, implementation: Any, kind: str, variant: Any, outputs: Any, args: Any, precision: str, params: Any
+    ) -> None:
+        """float16, or a lower precision: on tensor cores if a device has them and no variant was asked for."""
+        check_precision(precision)
+        simulated = hasattr(type(outputs[0]), "__tinynet_device__")  # without tensor cores
+        usable = kind == "cuda" and not simulated and variant is None and outputs[0].dtype != np.float64
+        tensor_cores = load(self.tensor_cores) if usable and self.tensor_cores is not None else None
+        if tensor_cores is None or not tensor_cores(outputs, *args, precision=precision, **params):
+            in_single(implementation, outputs, args, precision, **params)
 
     def _device(self, args: tuple[Any, ...]) -> tuple[str, Array]:
         arrays = [a for a in args if hasattr(a, "__array_interface__") or hasattr(a, "__cuda_array_interface__")]
@@ -138,6 +160,7 @@ class KernelSpec:
         return given
 
 
+_HALF = np.dtype(np.float16)
 _REGISTRY: dict[str, KernelSpec] = {}
 _LOADED: dict[str, Callable[..., Any]] = {}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import check_activation, check_float, check_shape
+from ..arguments import check_activation, check_any_float, check_shape
 from ..spec import Array, Cost, KernelSpec, Outputs
 from . import samples
 
@@ -20,7 +20,7 @@ def _check(
     transpose_b: bool = False,
     activation: str | None = None,
 ) -> Outputs:
-    dtype = check_float(a=a, b=b, bias=bias)
+    dtype = check_any_float(a=a, b=b, bias=bias)
     for name, array in (("a", a), ("b", b)):
         if array.ndim < 2:
             raise ValueError(f"{name} has shape {tuple(array.shape)}, expected at least 2 dimensions")
@@ -54,6 +54,9 @@ _SPEC = KernelSpec(
         "tiled": "tinynet_kernels.matmul.cuda:matmul",
         "naive": "tinynet_kernels.matmul.cuda:matmul_naive",
     },
+    tensor_cores="tinynet_kernels.matmul.tensor_cores:matmul",
+    dtypes=("float16", "float32", "float64"),
+    tolerance={"float16": (1e-3, 2e-3), "float32": (1e-4, 1e-5), "float64": (1e-10, 1e-12)},
     samples=samples.SAMPLES,
     bad_samples=samples.BAD_SAMPLES,
     cost=_cost,
@@ -68,17 +71,23 @@ def matmul(
     transpose_a: bool = False,
     transpose_b: bool = False,
     activation: str | None = None,
+    precision: str = "highest",
     out: Array | None = None,
     variant: str | None = None,
 ) -> Array:
     """`activation(a @ b + bias)` for matrices or stacks of matrices.
 
-    a           (..., M, K), or (..., K, M) with `transpose_a`; float32 or float64.
+    a           (..., M, K), or (..., K, M) with `transpose_a`; float16, float32 or float64.
     b           (..., K, N), or (..., N, K) with `transpose_b`; the dtype of a. Leading dimensions broadcast.
     bias        (N,), added to every row.
     activation  None or "relu".
+    precision   of float32 factors: "highest" keeps them, "high" rounds them to TF32, "medium" to bfloat16.
     out         (..., M, N), written and returned when given.
-    variant     CUDA: "tiled" (default) or "naive".
+    variant     CUDA: "tiled" (default) or "naive"; float16 and lower precisions run on tensor cores where there are any.
+
+    float16 and rounded factors are multiplied exactly and summed in float32. Against the product of the same numbers in
+    float64, with u = 2**-24 and S = |a| @ |b| + |bias|, the error is at most (K + 8) u S, plus |y| 2**-11 (or 2**-25 below
+    2**-14) where y is rounded to float16, plus 2**-10 S for "high" and 2**-7 S for "medium", whose factors are rounded.
 
     A product over K = 0 is 0. Raises TypeError for dtypes and devices, ValueError for shapes that do not fit.
     """
@@ -89,6 +98,7 @@ def matmul(
         transpose_a=transpose_a,
         transpose_b=transpose_b,
         activation=activation,
+        precision=precision,
         out=out,
         variant=variant,
     )

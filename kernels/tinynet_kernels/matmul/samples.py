@@ -62,6 +62,6 @@ BAD_SAMPLES = [
     _bad("batch", ValueError, "do not broadcast", (2, 3, 4), (3, 4, 5)),
     _bad("bias", ValueError, "bias has shape", (3, 4), (4, 5), (4,)),
     _bad("integer", TypeError, "a has dtype int64", (3, 4), (4, 5), dtype="int64"),
-    _bad("half", TypeError, "a has dtype float16", (3, 4), (4, 5), dtype="float16"),
+    _bad("precision", ValueError, "precision is 'low'", (3, 4), (4, 5), precision="low"),
     _bad("activation", ValueError, "activation is 'tanh'", (3, 4), (4, 5), activation="tanh"),
 ]

@@ -2,8 +2,9 @@
 
 This is the only module that imports numba.cuda. A kernel is a function whose parameters are annotated with
 
-    Pointer       the elements of an array; all such arrays of a call have one dtype, float32 or float64
-    Int32Pointer, Int64Pointer
+    Pointer       the elements of an array; all such arrays of a call have one dtype, float32 or float64, or for kernels
+                  that say so float16 (as its bits), uint16 or uint32
+    Float32Pointer, Int32Pointer, Int64Pointer
     Real          a number of that dtype
     int32, uint32, uint64
 
@@ -34,6 +35,7 @@ if SIMULATED:
     simulator.prepare()
 else:
     import cupy
+    from cuda.bindings import driver
     from cuda.core import LaunchConfig, Stream, launch
     from numba.cuda import cgutils, types
     from numba.cuda.extending import intrinsic
@@ -41,6 +43,7 @@ else:
 __all__ = [
     "KERNELS",
     "SIMULATED",
+    "Float32Pointer",
     "Int32Pointer",
     "Int64Pointer",
     "Kernel",
@@ -60,10 +63,12 @@ __all__ = [
 ]
 
 Pointer: TypeAlias = Any  # see above
+Float32Pointer: TypeAlias = Any
 Int32Pointer: TypeAlias = Any
 Int64Pointer: TypeAlias = Any
 Real: TypeAlias = Any
 
+_ELEMENTS = {"f": "float32", "d": "float64", "e": "uint16", "H": "uint16", "I": "uint32"}
 _NUMBERS = {"int32": np.int32, "uint32": np.uint32, "uint64": np.uint64}
 KERNELS: list[Kernel] = []  # every kernel made so far, for the compile checks
 
@@ -73,10 +78,11 @@ class Kernel:
 
     threads     threads per block.
     min_blocks  blocks that must fit on a multiprocessor at a time, which bounds the registers.
+    shared      bytes of shared memory that are given at the launch, beyond those the function declares.
     """
 
-    def __init__(self, function: Callable[..., Any], threads: int, min_blocks: int | None) -> None:
-        self.function, self.threads, self.min_blocks = function, threads, min_blocks
+    def __init__(self, function: Callable[..., Any], threads: int, min_blocks: int | None, shared: int = 0) -> None:
+        self.function, self.threads, self.min_blocks, self.shared = function, threads, min_blocks, shared
         self.annotations = [function.__annotations__[p] for p in function.__code__.co_varnames[: _arity(function)]]
         self.name = function.__name__
         self._real = self.annotations.index("Pointer")
@@ -96,9 +102,10 @@ class Kernel:
 
     def signature(self, dtype: Any) -> tuple[Any, ...]:
         """Numba's types of the arguments for arrays of this dtype."""
-        real = types.float32 if dtype == np.float32 else types.float64
+        real = getattr(types, _ELEMENTS[np.dtype(dtype).char])
         named = {
             "Pointer": types.CPointer(real),
+            "Float32Pointer": types.CPointer(types.float32),
             "Int32Pointer": types.CPointer(types.int32),
             "Int64Pointer": types.CPointer(types.int64),
             "Real": real,
@@ -116,7 +123,15 @@ class Kernel:
         begin = time.perf_counter()
         cuda.current_context()  # makes CuPy's context Numba's, once per thread
         dispatcher = cuda.jit(cache=True, launch_bounds=self.launch_bounds)(self.function)
-        kernel = dispatcher.compile(self.signature(dtype))._codelibrary.get_cufunc().kernel
+        compiled = dispatcher.compile(self.signature(dtype))._codelibrary.get_cufunc()
+        kernel = compiled.kernel
+        if self.shared > 48 * 1024:  # more than every device has unasked
+            attribute = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+            (error,) = driver.cuKernelSetAttribute(attribute, self.shared, compiled.handle, compiled.device.id)
+            if error != driver.CUresult.CUDA_SUCCESS:
+                raise RuntimeError(
+                    f"{self.name} needs {self.shared} bytes of shared memory, which the device refused: {error}"
+                )
         seconds = time.perf_counter() - begin
         if seconds > 1:
             print(f"tinynet: compiled {self.name} for {dtype} in {seconds:.1f} s, once", file=sys.stderr, flush=True)
@@ -126,7 +141,9 @@ class Kernel:
         def start(blocks: Any, arguments: tuple[Any, ...]) -> None:
             configuration = configurations.get(blocks)
             if configuration is None:
-                configuration = configurations[blocks] = LaunchConfig(grid=blocks, block=self.threads)
+                configuration = configurations[blocks] = LaunchConfig(
+                    grid=blocks, block=self.threads, shmem_size=self.shared
+                )
             stream = _stream(cupy.cuda.get_current_stream().ptr)
             launch(stream, configuration, kernel, *[c(a) for c, a in zip(convert, arguments)])
 
@@ -144,9 +161,9 @@ class Kernel:
             cuda.jit(self.function)[blocks, self.threads](*converted)
 
 
-def kernel(threads: int, min_blocks: int | None = None) -> Callable[[Callable[..., Any]], Kernel]:
+def kernel(threads: int, min_blocks: int | None = None, shared: int = 0) -> Callable[[Callable[..., Any]], Kernel]:
     """A decorator that makes a function a kernel of so many threads per block: see the module's docstring."""
-    return lambda function: Kernel(function, threads, min_blocks)
+    return lambda function: Kernel(function, threads, min_blocks, shared)
 
 
 def _arity(function: Callable[..., Any]) -> int:
