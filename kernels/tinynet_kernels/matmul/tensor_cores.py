@@ -313,14 +313,14 @@ def product(KIND: int, tile: Tile, a_along_k: bool, b_along_k: bool, B: int = AS
                         part_a = load_matrices(shared, from_a + i * 16 * PITCH_A + s * 2 * CHUNK)
                     else:
                         part_a = load_matrices_transposed(shared, from_a + i * 16 + s * 16 * PITCH_A)
-                    parts_a = parts_a + (part_a,)  # noqa: RUF005  Numba does not unpack
+                    parts_a = parts_a + (part_a,)
                 parts_b = ()
                 for j in static_range(ACROSS // 2):
                     if b_along_k:
                         pair = load_matrices(shared, from_b + j * 16 * PITCH_B + s * 2 * CHUNK)
                     else:
                         pair = load_matrices_transposed(shared, from_b + j * 16 + s * 16 * PITCH_B)
-                    parts_b = parts_b + ((pair[0], pair[1]), (pair[2], pair[3]))  # noqa: RUF005
+                    parts_b = parts_b + ((pair[0], pair[1]), (pair[2], pair[3]))
                 for i in range(DOWN):
                     for j in range(ACROSS):
                         part = (tile[i, j, 0], tile[i, j, 1], tile[i, j, 2], tile[i, j, 3])

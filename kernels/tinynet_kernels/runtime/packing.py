@@ -75,9 +75,9 @@ def packer(KIND: int) -> Kernel:
                 low = load_if(source, at + 2 * l * step, j + 2 * l < count)
                 high = load_if(source, at + (2 * l + 1) * step, j + 2 * l + 1 < count)
                 if KIND == 1:
-                    words = words + (bfloat16_pair(low, high),)  # noqa: RUF005  Numba does not unpack
+                    words = words + (bfloat16_pair(low, high),)
                 else:
-                    words = words + (uint32(low) | uint32(uint32(high) << uint32(16)),)  # noqa: RUF005
+                    words = words + (uint32(low) | uint32(uint32(high) << uint32(16)),)
         store4_words(to, int32((row * uint32(chunks) + part) * uint32(4)), words)
 
     return pack
