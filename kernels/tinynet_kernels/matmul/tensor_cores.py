@@ -307,14 +307,14 @@ def product(KIND: int, tile: Tile, a_along_k: bool, b_along_k: bool, B: int = AS
             from_a = int32(a_from + (slice_ & LAST_STAGE) * int32(STAGE_A))
             from_b = int32(b_from + (slice_ & LAST_STAGE) * int32(STAGE_B))
             for s in static_range(STEPS):
-                parts_a = ()
+                parts_a: Any = ()
                 for i in static_range(DOWN):
                     if a_along_k:
                         part_a = load_matrices(shared, from_a + i * 16 * PITCH_A + s * 2 * CHUNK)
                     else:
                         part_a = load_matrices_transposed(shared, from_a + i * 16 + s * 16 * PITCH_A)
                     parts_a = parts_a + (part_a,)
-                parts_b = ()
+                parts_b: Any = ()
                 for j in static_range(ACROSS // 2):
                     if b_along_k:
                         pair = load_matrices(shared, from_b + j * 16 * PITCH_B + s * 2 * CHUNK)

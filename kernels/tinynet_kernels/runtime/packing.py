@@ -62,16 +62,11 @@ def packer(KIND: int) -> Kernel:
         i1 = int32(outer - uint32(i0 * size1))
         j = int32(part * uint32(CHUNK))
         at = int32(i0 * step0 + i1 * step1 + i2 * step2 + j * step)
-        if KIND == 2:
-            words = (
-                tf32(load_if(source, at, j < count)),
-                tf32(load_if(source, at + step, j + 1 < count)),
-                tf32(load_if(source, at + 2 * step, j + 2 < count)),
-                tf32(load_if(source, at + 3 * step, j + 3 < count)),
-            )
-        else:
-            words = ()
-            for l in static_range(4):
+        words: Any = ()
+        for l in static_range(4):
+            if KIND == 2:
+                words = words + (tf32(load_if(source, at + l * step, j + l < count)),)
+            else:
                 low = load_if(source, at + 2 * l * step, j + 2 * l < count)
                 high = load_if(source, at + (2 * l + 1) * step, j + 2 * l + 1 < count)
                 if KIND == 1:
