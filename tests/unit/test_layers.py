@@ -182,6 +182,40 @@ LAYERS = [
     Layer(
         "ConvTranspose2d_size", lambda nn: nn.ConvTranspose2d(2, 3, 3, 2), ((2, 3, 2),), options={"output_size": (8, 6)}
     ),
+    Layer("BatchNorm1d", lambda nn: nn.BatchNorm1d(3), ((4, 3),)),
+    Layer("BatchNorm1d_rows", lambda nn: nn.BatchNorm1d(3, affine=False, track_running_stats=False), ((2, 3, 2),)),
+    Layer("BatchNorm2d", lambda nn: nn.BatchNorm2d(2, momentum=None), ((2, 2, 2, 3),)),
+    Layer("BatchNorm2d_eval", lambda nn: nn.BatchNorm2d(2).eval(), ((2, 2, 2, 3),)),
+    Layer("InstanceNorm1d", lambda nn: nn.InstanceNorm1d(3, affine=True), ((3, 4),)),
+    Layer("InstanceNorm2d", lambda nn: nn.InstanceNorm2d(3, track_running_stats=True), ((2, 3, 2, 2),)),
+    Layer("InstanceNorm2d_eval", lambda nn: nn.InstanceNorm2d(3, track_running_stats=True).eval(), ((2, 3, 2, 2),)),
+    Layer("GroupNorm", lambda nn: nn.GroupNorm(2, 4), ((2, 4, 3),)),
+    Layer("LayerNorm", lambda nn: nn.LayerNorm((3, 2), bias=False), ((2, 3, 2),)),
+    Layer("RMSNorm", lambda nn: nn.RMSNorm(3), ((2, 3),)),
+    Layer("LocalResponseNorm", lambda nn: nn.LocalResponseNorm(2), ((2, 3, 2, 2),)),
+    Layer("Bilinear", lambda nn: nn.Bilinear(2, 3, 4), ((5, 2), (5, 3))),
+    Layer("Embedding", lambda nn: nn.Embedding(4, 3, padding_idx=1), (np.array([[0, 1], [3, 3]]),), smooth=False),
+    Layer("PReLU", lambda nn: nn.PReLU(3), ((2, 3, 2),), smooth=False),
+    Layer("Upsample", lambda nn: nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), ((1, 2, 3, 2),)),
+    Layer("UpsamplingNearest2d", lambda nn: nn.UpsamplingNearest2d(scale_factor=2), ((1, 2, 3, 2),)),
+    Layer("PixelShuffle", lambda nn: nn.Sequential(nn.PixelShuffle(2), nn.PixelUnshuffle(3)), ((1, 4, 3, 3),)),
+    Layer("Fold", lambda nn: nn.Sequential(nn.Unfold(2), nn.Fold((3, 4), 2)), ((1, 2, 3, 4),)),
+    Layer("ZeroPad2d", lambda nn: nn.Sequential(nn.ZeroPad2d((1, 0, 2, 1)), nn.ConstantPad2d(1, 0.5)), ((2, 3, 2),)),
+    Layer("ReflectionPad2d", lambda nn: nn.Sequential(nn.ReflectionPad2d(1), nn.ReplicationPad2d(2)), ((1, 2, 3, 2),)),
+    Layer("CircularPad1d", lambda nn: nn.Sequential(nn.CircularPad1d((1, 2)), nn.ReflectionPad1d(1)), ((2, 3),)),
+    Layer("AdaptiveMaxPool2d", lambda nn: nn.AdaptiveMaxPool2d((2, 1), return_indices=True), ((1, 2, 3, 4),)),
+    Layer("AdaptiveAvgPool1d", lambda nn: nn.AdaptiveAvgPool1d(2), ((2, 5),)),
+    Layer("AvgPool1d", lambda nn: nn.AvgPool1d(3, 2, 1, ceil_mode=True), ((1, 2, 6),)),
+    Layer("MaxPool1d", lambda nn: nn.Sequential(nn.MaxPool1d(2), nn.LPPool1d(2, 2)), ((1, 2, 8),)),
+    Layer("Softmax2d", lambda nn: nn.Sequential(nn.Softmax2d(), nn.Softmin(), nn.Tanhshrink()), ((1, 3, 2, 2),)),
+    Layer(
+        "Activations",
+        lambda nn: nn.Sequential(
+            nn.CELU(2.0), nn.ReLU(True), nn.Threshold(-0.1, 0.2), nn.RReLU(0.1, 0.2).eval(), nn.GLU(0)
+        ),
+        ((4, 3),),
+        smooth=False,
+    ),
 ]
 
 

@@ -3,55 +3,24 @@ it against PyTorch where that is installed. A case is one line; it calls tinynet
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-import tinynet
-
-RNG = np.random.default_rng
-
-
-def normal(*shape: int) -> Callable[[Any], Any]:
-    return lambda rng: rng.standard_normal(shape)
-
-
-def positive(*shape: int) -> Callable[[Any], Any]:
-    return lambda rng: rng.uniform(0.5, 2.0, shape)
-
-
-def unit(*shape: int) -> Callable[[Any], Any]:
-    return lambda rng: rng.uniform(-0.8, 0.8, shape)
-
-
-def apart(*shape: int) -> Callable[[Any], Any]:
-    """Numbers at least 0.3 from each other and from all integers' neighbourhoods: no kink within a finite difference."""
-    return lambda rng: (rng.permutation(int(np.prod(shape))).reshape(shape) - np.prod(shape) // 2 + 0.37) * 0.6
-
-
-def index(high: int, *shape: int) -> Callable[[Any], Any]:
-    return lambda rng: rng.integers(0, high, shape)
-
-
-def mask(*shape: int) -> Callable[[Any], Any]:
-    return lambda rng: rng.random(shape) < 0.5
-
-
-@dataclass
-class Case:
-    name: str
-    call: Callable[..., Any]  # call(module, *tensors), module being tinynet or torch
-    numpy: Callable[..., Any] | None  # the same of arrays; None if only PyTorch and finite differences judge
-    inputs: tuple[Callable[[Any], Any], ...]
-    differentiable: bool = True
-    torch: bool = True  # whether PyTorch can do it
-
-    def arrays(self, seed: int = 0) -> list[Any]:
-        rng = RNG(seed)
-        return [make(rng) for make in self.inputs]
+from tests.cases import (
+    Case,
+    apart,
+    check_forward,
+    check_gradients,
+    check_torch,
+    index,
+    mask,
+    named,
+    normal,
+    positive,
+    unit,
+)
 
 
 def softmax(x: Any, axis: int) -> Any:
@@ -556,88 +525,17 @@ CASES = [
 ]
 
 
-def by_name(wanted: Callable[[Case], Any]) -> Any:
-    return pytest.mark.parametrize("case", [c for c in CASES if wanted(c)], ids=lambda c: c.name)
-
-
-def tensors(case: Case, device: str, dtype: Any = np.float64, grad: bool = False) -> list[tinynet.Tensor]:
-    made = [tinynet.tensor(a.astype(dtype) if a.dtype.kind == "f" else a, device=device) for a in case.arrays()]
-    return [t.requires_grad_() if grad and t.is_floating_point() else t for t in made]
-
-
-def flat(result: Any) -> list[Any]:
-    return [f for r in result for f in flat(r)] if isinstance(result, (tuple, list)) else [result]
-
-
-def module(device: str) -> Any:
-    """tinynet, whose `tensor` makes its tensors on the device, for the cases that make some of their own."""
-    if device == "cpu":
-        return tinynet
-
-    class OnDevice:
-        def __getattr__(self, name: str) -> Any:
-            if name == "tensor":
-                return lambda data: tinynet.tensor(data, device=device)
-            return getattr(tinynet, name)
-
-    return OnDevice()
-
-
-@by_name(lambda case: case.numpy)
+@named(CASES, lambda case: case.numpy)
 def test_forward(case: Case, device: str) -> None:
-    assert case.numpy is not None
-    found = flat(case.call(module(device), *tensors(case, device)))
-    expected = flat(case.numpy(*case.arrays()))
-    assert len(found) == len(expected)
-    for f, e in zip(found, expected):
-        assert f.shape == np.shape(e)
-        np.testing.assert_allclose(f.cpu().numpy(), e, rtol=1e-12, atol=1e-14)
+    check_forward(case, device)
 
 
-@by_name(lambda case: case.differentiable)
+@named(CASES, lambda case: case.differentiable)
 def test_gradients(case: Case, device: str) -> None:
-    t = module(device)
-
-    def function(*given: tinynet.Tensor) -> Any:
-        return tuple(flat(case.call(t, *given)))
-
-    assert tinynet.autograd.gradcheck(function, tensors(case, device, grad=True))
-    assert tinynet.autograd.gradgradcheck(function, tensors(case, device, grad=True), atol=1e-4)
+    check_gradients(case, device)
 
 
-def to_torch(array: Any, torch: Any) -> Any:
-    return torch.from_numpy(np.ascontiguousarray(array))
-
-
-@by_name(lambda case: case.torch)
+@named(CASES, lambda case: case.torch)
 @pytest.mark.parametrize("layout", ["contiguous", "strided"])
 def test_torch(case: Case, layout: str) -> None:
-    """Values, dtypes, shapes and gradients in float32 are PyTorch's, whatever the memory layout."""
-    torch = pytest.importorskip("torch")
-    arrays = [a.astype(np.float32) if a.dtype.kind == "f" else a for a in case.arrays(1)]
-    theirs = [to_torch(a, torch) for a in arrays]
-    if layout == "strided":
-        arrays = [np.repeat(a, 2, axis=-1)[..., ::2] if a.ndim < 2 else np.asfortranarray(a) for a in arrays]
-    ours = [tinynet.from_numpy(a) for a in arrays]
-    for mine, other in zip(ours, theirs):
-        if mine.is_floating_point() and case.differentiable:
-            mine.requires_grad_()
-            other.requires_grad_()
-    found, expected = flat(case.call(tinynet, *ours)), flat(case.call(torch, *theirs))
-    assert len(found) == len(expected)
-    for f, e in zip(found, expected):
-        assert f.shape == tuple(e.shape)
-        assert str(f.dtype) == str(e.dtype).removeprefix("torch.")
-        assert f.requires_grad == e.requires_grad
-        np.testing.assert_allclose(f.detach().numpy(), e.detach().numpy(), rtol=2e-5, atol=2e-6)
-    if case.differentiable:
-        flows = [RNG(2).standard_normal(f.shape).astype(np.float32) for f in found]
-        pairs = [(f, e, g) for f, e, g in zip(found, expected, flows) if f.requires_grad]
-        tinynet.autograd.backward([f for f, _, _ in pairs], [tinynet.from_numpy(np.asarray(g)) for _, _, g in pairs])
-        torch.autograd.backward([e for _, e, _ in pairs], [torch.from_numpy(np.asarray(g)) for _, _, g in pairs])
-        for mine, other in zip(ours, theirs):
-            if mine.requires_grad:
-                assert (mine.grad is None) == (other.grad is None)
-                if mine.grad is not None:
-                    assert mine.grad.dtype == mine.dtype
-                    np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=5e-5, atol=5e-6)
+    check_torch(case, layout)

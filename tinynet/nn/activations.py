@@ -1,6 +1,12 @@
-"""Activations as modules: each is the function of the same name in `nn.functional`."""
+"""Activations as modules: each is the function of the same name in `nn.functional`.
+
+`inplace` is accepted and changes nothing: overwriting the input saves no memory here, and what a layer before keeps for its
+gradient may be the input.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from .. import ops
 from ..tensor import Tensor
@@ -10,8 +16,6 @@ from .parameter import Parameter
 
 
 class ReLU(Module):
-    """max(input, 0); `inplace` is accepted and changes nothing."""
-
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
@@ -21,9 +25,9 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    def __init__(self, negative_slope: float = 0.01) -> None:
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
-        self.negative_slope = negative_slope
+        self.negative_slope, self.inplace = negative_slope, inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return F.leaky_relu(input, self.negative_slope)
@@ -32,10 +36,22 @@ class LeakyReLU(Module):
         return f"negative_slope={self.negative_slope}"
 
 
-class ELU(Module):
-    def __init__(self, alpha: float = 1.0) -> None:
+class Threshold(Module):
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
         super().__init__()
-        self.alpha = alpha
+        self.threshold, self.value, self.inplace = threshold, value, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.threshold(input, self.threshold, self.value)
+
+    def extra_repr(self) -> str:
+        return f"threshold={self.threshold}, value={self.value}"
+
+
+class ELU(Module):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha, self.inplace = alpha, inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return F.elu(input, self.alpha)
@@ -45,8 +61,24 @@ class ELU(Module):
 
 
 class SELU(Module):
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor) -> Tensor:
         return F.selu(input)
+
+
+class CELU(Module):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha, self.inplace = alpha, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.celu(input, self.alpha)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}"
 
 
 class GELU(Module):
@@ -62,11 +94,19 @@ class GELU(Module):
 
 
 class SiLU(Module):
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input)
 
 
 class Mish(Module):
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor) -> Tensor:
         return F.mish(input)
 
@@ -104,9 +144,9 @@ class LogSigmoid(Module):
 
 
 class Hardtanh(Module):
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
-        self.min_val, self.max_val = min_val, max_val
+        self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val)
@@ -116,42 +156,59 @@ class Hardtanh(Module):
 
 
 class ReLU6(Module):
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor) -> Tensor:
         return F.relu6(input)
 
 
 class Hardsigmoid(Module):
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor) -> Tensor:
         return F.hardsigmoid(input)
 
 
 class Hardswish(Module):
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor) -> Tensor:
         return F.hardswish(input)
 
 
-class Softmax(Module):
-    def __init__(self, dim: int = 1) -> None:
+class Hardshrink(Module):
+    def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
-        self.dim = dim
+        self.lambd = lambd
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim)
+        return F.hardshrink(input, self.lambd)
 
     def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+        return f"lambd={self.lambd}"
 
 
-class LogSoftmax(Module):
-    def __init__(self, dim: int = 1) -> None:
+class Softshrink(Module):
+    def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
-        self.dim = dim
+        self.lambd = lambd
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim)
+        return F.softshrink(input, self.lambd)
 
     def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+        return f"lambd={self.lambd}"
+
+
+class Tanhshrink(Module):
+    def forward(self, input: Tensor) -> Tensor:
+        return F.tanhshrink(input)
 
 
 class GLU(Module):
@@ -166,10 +223,73 @@ class GLU(Module):
         return f"dim={self.dim}"
 
 
-class PReLU(Module):
-    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+class Softmax(Module):
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
-        self.weight = Parameter(ops.full((num_parameters,), float(init)))
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softmax(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Module):
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.log_softmax(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmin(Module):
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softmin(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax2d(Module):
+    """Softmax over the channels of (N, C, H, W) or (C, H, W)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (3, 4):
+            raise ValueError(f"input has shape {input.shape}, expected 3 or 4 dimensions")
+        return F.softmax(input, -3)
+
+
+class RReLU(Module):
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower, self.upper, self.inplace = lower, upper, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}"
+
+
+class PReLU(Module):
+    """Rectification with a slope for negative numbers that is learnt, for all channels or for each (He et al. 2015)."""
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+        super().__init__()
+        self.num_parameters = num_parameters
+        self.weight = Parameter(ops.ones(num_parameters, dtype=dtype, device=device) * float(init))
 
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"

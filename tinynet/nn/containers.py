@@ -57,9 +57,9 @@ class Sequential(Module):
 class ModuleList(Module):
     """A list of modules whose parameters are registered."""
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
-        self.extend(modules)
+        self.extend(modules or ())
 
     def append(self, module: Module) -> ModuleList:
         self.add_module(str(len(self)), module)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import ops
 from ..tensor import Tensor
 from . import functional as F
@@ -11,20 +13,67 @@ from .parameter import Parameter
 
 
 class Embedding(Module):
-    """A table (num_embeddings, embedding_dim) of normal rows; the row `padding_idx` is 0 and gets no gradient."""
+    """A table (num_embeddings, embedding_dim) of normal rows; the row `padding_idx` is 0 and gets no gradient.
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+    Rows longer than `max_norm` are scaled down when they are looked up. There are no sparse gradients, and none scaled by
+    frequency: True for either is a ValueError.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        if sparse or scale_grad_by_freq:
+            raise ValueError("sparse and scale_grad_by_freq are not supported, expected False")
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ValueError(f"padding_idx is {padding_idx}, expected a row of {num_embeddings}")
+        if _weight is not None and _weight.shape != (num_embeddings, embedding_dim):
+            raise ValueError(f"_weight has shape {_weight.shape}, expected {(num_embeddings, embedding_dim)}")
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
-        self.weight = Parameter(init.normal_(ops.empty(num_embeddings, embedding_dim)))
+        self.max_norm, self.norm_type = max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        values = ops.empty(num_embeddings, embedding_dim, dtype=dtype, device=device) if _weight is None else _weight
+        self.weight = Parameter(values, requires_grad=not _freeze)
+        if _weight is None:
+            self.reset_parameters()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Embedding:
+        """A table that holds these vectors, and keeps them if `freeze`."""
+        if embeddings.ndim != 2:
+            raise ValueError(f"embeddings has shape {embeddings.shape}, expected 2 dimensions")
+        rows, columns = embeddings.shape
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        return cls(rows, columns, *options, embeddings, freeze)
+
+    def reset_parameters(self) -> None:
+        init.normal_(self.weight)
         if self.padding_idx is not None:
             self.weight.data[self.padding_idx] = 0.0
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)
+        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type)
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"

@@ -95,6 +95,7 @@ from .elementwise import (
     where,
 )
 from .indexing import (
+    IndexPut,
     bincount,
     embedding,
     gather,
@@ -128,12 +129,14 @@ from .linalg import (
 )
 from .network import (
     batch_norm,
+    binary_cross_entropy,
     conv2d,
     conv_transpose2d,
     dropout,
     max_pool2d,
     softmax_cross_entropy,
 )
+from .normalization import standardise
 from .recurrent import gru, gru_step, lstm, lstm_step, rnn, rnn_step
 from .reduction import (
     ValuesIndices,
@@ -206,6 +209,7 @@ from .shape import (
 )
 
 __all__ = [
+    "IndexPut",
     "ValuesIndices",
     "abs",
     "acos",
@@ -227,6 +231,7 @@ __all__ = [
     "atan2",
     "baddbmm",
     "batch_norm",
+    "binary_cross_entropy",
     "bincount",
     "bitwise_and",
     "bitwise_not",
@@ -367,6 +372,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "standardise",
     "std",
     "std_mean",
     "sub",

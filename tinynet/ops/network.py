@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import tinynet_kernels as kernels
 
 from .. import dtypes, random
@@ -11,7 +13,7 @@ from ..autograd import Op, is_grad_enabled
 from ..device import xp
 from ..tensor import Tensor
 from ._common import same_device
-from .elementwise import cast, relu_mask
+from .elementwise import cast, clamp, log, relu_mask
 from .indexing import one_hot
 from .linalg import _in_kernel_dtype, channel_sum
 from .reduction import mean, softmax
@@ -122,6 +124,24 @@ class SoftmaxCrossEntropy(Op):
         target = cast(one_hot(labels.masked_fill(ignored, 0), logits.shape[1]), logits.dtype)
         target = target * (1 - smoothing) + smoothing / logits.shape[1]
         return (softmax(logits, 1) - target) * gy.masked_fill(ignored, 0.0).unsqueeze(1), None, None
+
+
+class BinaryCrossEntropy(Op):
+    """-(y log x + (1 - y) log(1 - x)), logarithms kept above -100; the gradient is kept finite at 0 and 1 as PyTorch's."""
+
+    saves = (0, 1)
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, y: Any) -> Any:
+        m = xp(x)
+        with np.errstate(divide="ignore"):
+            return -(y * m.maximum(m.log(x), -100) + (1 - y) * m.maximum(m.log(1 - x), -100))
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        x, y = ctx.input(0), ctx.input(1)
+        gx = gy * (x - y) / clamp(x * (1 - x), 1e-12) if ctx.needs(0) else None
+        return gx, gy * (log(1 - x) - log(x)) if ctx.needs(1) else None
 
 
 class Dropout(Op):
@@ -266,6 +286,12 @@ def softmax_cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int, lab
     same_device("cross_entropy", logits, labels)
     params = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
     return _in_kernel_dtype(lambda x, y: SoftmaxCrossEntropy.apply(x, y, params), logits, labels)
+
+
+def binary_cross_entropy(input: Tensor, target: Tensor) -> Tensor:
+    """The loss of each probability, for targets from 0 to 1."""
+    same_device("binary_cross_entropy", input, target)
+    return BinaryCrossEntropy.apply(input, target)
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: random.Generator | None = None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,16 @@ from ...ops import (
     log_softmax,
     maximum,
     mean,
+    minimum,
     norm,
+    one_hot,
+    ones_like,
     softmax_cross_entropy,
+    sqrt,
     sum,
     where,
 )
+from ...ops import binary_cross_entropy as _binary_cross_entropy
 from ...ops import softplus as _softplus
 from ...tensor import Tensor
 
@@ -120,27 +126,43 @@ def nll_loss(
     return sum(loss) / sum(weights) if reduction == "mean" else _reduce(loss.reshape(shape), reduction)
 
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     difference = input - target
-    return _reduce(difference * difference, reduction)
+    return _weighted(difference * difference, weight, reduction)
 
 
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    return _reduce(abs(input - target), reduction)
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    return _weighted(abs(input - target), weight, reduction)
+
+
+def _weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    """The reduced loss; the mean is over the weights."""
+    if weight is None:
+        return _reduce(loss, reduction)
+    if weight.shape != loss.shape:
+        raise ValueError(f"weight has shape {weight.shape}, expected {loss.shape}")
+    return sum(loss * weight) / sum(weight) if reduction == "mean" else _reduce(loss * weight, reduction)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """Quadratic below `beta`, linear above (Girshick 2015)."""
+    if beta < 0:
+        raise ValueError(f"beta is {beta}, expected at least 0")
     distance = abs(input - target)
     if beta == 0:
         return _reduce(distance, reduction)
     return _reduce(where(distance < beta, distance * distance * (0.5 / beta), distance - 0.5 * beta), reduction)
 
 
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
     """Quadratic below `delta`, linear above (Huber 1964)."""
+    if delta <= 0:
+        raise ValueError(f"delta is {delta}, expected more than 0")
     distance = abs(input - target)
-    return _reduce(where(distance < delta, 0.5 * distance * distance, delta * (distance - 0.5 * delta)), reduction)
+    loss = where(distance < delta, 0.5 * distance * distance, delta * (distance - 0.5 * delta))
+    return _weighted(loss, weight, reduction)
 
 
 def binary_cross_entropy(
@@ -150,7 +172,7 @@ def binary_cross_entropy(
     _same_shape(input, target)
     if isinstance(input._array, np.ndarray) and input.numel() and not ((input._array >= 0) & (input._array <= 1)).all():
         raise ValueError("input has elements outside [0, 1], expected probabilities; or use the function with logits")
-    loss = -(target * clamp(log(input), -100.0) + (1 - target) * clamp(log(1 - input), -100.0))
+    loss = _binary_cross_entropy(input, target)
     return _reduce(loss if weight is None else loss * weight, reduction)
 
 
@@ -181,16 +203,41 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
 
 
 def poisson_nll_loss(
-    input: Tensor, target: Tensor, log_input: bool = True, eps: float = 1e-8, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+    reduction: str = "mean",
 ) -> Tensor:
+    """The negative log-likelihood of counts under a Poisson distribution, whose rate, or its logarithm, is `input`.
+
+    `full` adds Stirling's approximation of log(target!) for targets above 1.
+    """
     loss = exp(input) - target * input if log_input else input - target * log(input + eps)
+    if full:
+        large = target > 1
+        safe = where(large, target, 1.0)
+        loss = loss + where(large, safe * log(safe) - safe + 0.5 * log(2 * math.pi * safe), 0.0)
     return _reduce(loss, reduction)
 
 
-def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, eps: float = 1e-6, reduction: str = "mean") -> Tensor:
-    variance = maximum(var, eps) if isinstance(var, Tensor) else max(var, eps)
-    logs = log(variance) if isinstance(variance, Tensor) else math.log(variance)
-    return _reduce(0.5 * (logs + (input - target) ** 2 / variance), reduction)
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """The negative log-likelihood of targets under normal distributions with means `input` and variances `var`.
+
+    Variances below eps count as eps, without this showing in the gradient; `full` adds the constant log(2 pi) / 2.
+    """
+    if not isinstance(var, Tensor):
+        var = ones_like(input) * var
+    elif var.shape == input.shape[:-1]:
+        var = var.unsqueeze(-1)
+    if isinstance(var._array, np.ndarray) and (var._array < 0).any():
+        raise ValueError("var has negative elements, expected variances")
+    var = where(var < eps, var - var.detach() + eps, var)
+    loss = 0.5 * (log(var) + (input - target) ** 2 / var)
+    return _reduce(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -198,24 +245,137 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: str = "mean"
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, reduction: str = "mean"
 ) -> Tensor:
-    cosine = cosine_similarity(input1, input2, -1)
-    return _reduce(where(target > 0, 1 - cosine, clamp(cosine - margin, 0.0)), reduction)
+    """1 - cos for targets 1, cos above `margin` for targets -1; inputs (N, D) and targets (N,), or (D,) and ()."""
+    if input1.shape != input2.shape or target.shape != input1.shape[:-1]:
+        raise ValueError(
+            f"input1 {input1.shape}, input2 {input2.shape} and target {target.shape} do not fit (N, D), (N, D) and (N,)"
+        )
+    small = 1e-12
+    squares1, squares2 = sum(input1 * input1, -1) + small, sum(input2 * input2, -1) + small
+    cosine = sum(input1 * input2, -1) / sqrt(squares1 * squares2)
+    return _reduce(where(target == 1, 1 - cosine, where(target == -1, clamp(cosine - margin, 0.0), 0.0)), reduction)
 
 
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """The p-norm of x1 - x2 + eps along the last dimension."""
     return norm(x1 - x2 + eps, p, -1, keepdim)
 
 
 def triplet_margin_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2.0, reduction: str = "mean"
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    reduction: str = "mean",
 ) -> Tensor:
-    gap = pairwise_distance(anchor, positive, p) - pairwise_distance(anchor, negative, p)
-    return _reduce(clamp(gap + margin, 0.0), reduction)
+    """How much nearer than by `margin` the anchor is to the negative than to the positive (Balntas et al. 2016).
+
+    `swap` takes the positive's distance to the negative where that is less than the anchor's.
+    """
+    return triplet_margin_with_distance_loss(
+        anchor,
+        positive,
+        negative,
+        distance_function=lambda a, b: pairwise_distance(a, b, p, eps),
+        margin=margin,
+        swap=swap,
+        reduction=reduction,
+    )
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """`triplet_margin_loss` with a distance of one's own; by default `pairwise_distance`."""
+    if margin <= 0:
+        raise ValueError(f"margin is {margin}, expected more than 0")
+    distance = pairwise_distance if distance_function is None else distance_function
+    far = distance(anchor, negative)
+    if swap:
+        far = minimum(far, distance(positive, negative))
+    return _reduce(clamp(margin + distance(anchor, positive) - far, 0.0), reduction)
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: str = "mean"
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, reduction: str = "mean"
 ) -> Tensor:
+    """max(0, -target * (input1 - input2) + margin): target 1 where input1 should rank higher, else -1."""
     return _reduce(clamp(-target * (input1 - input2) + margin, 0.0), reduction)
+
+
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+    """The distances `input` for targets 1, what they lack to `margin` for targets -1."""
+    far = where(target != 1, clamp(margin - input, 0.0), 0.0)
+    return _reduce(where(target != -1, input, 0.0) + far, reduction)
+
+
+def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """log(1 + exp(-target * input)) for targets 1 and -1."""
+    _same_shape(input, target)
+    return _reduce(_softplus(-target * input), reduction)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """Binary cross-entropy of sigmoid(input) (N, C), averaged over the classes."""
+    _same_shape(input, target)
+    loss = target * _softplus(-input) + (1 - target) * _softplus(input)
+    return _reduce(mean(loss if weight is None else loss * weight, -1), reduction)
+
+
+def _margins(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """input (N, C) less that of each row's class (N,), and a mask of the other classes."""
+    rows = input.unsqueeze(0) if input.ndim == 1 else input
+    classes = target.reshape(-1, 1)
+    if rows.ndim != 2 or classes.shape[0] != rows.shape[0]:
+        raise ValueError(f"input {input.shape} and target {target.shape} do not fit (N, C) and (N,)")
+    return rows - gather(rows, 1, classes), ~one_hot(classes.squeeze(1), rows.shape[1]).bool()
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """sum over other classes of max(0, margin - x[class] + x[other]) ** p / C for scores (N, C) and classes (N,)."""
+    if p not in (1, 2):
+        raise ValueError(f"p is {p}, expected 1 or 2")
+    gaps, others = _margins(input, target)
+    terms = clamp(gaps + margin, 0.0) ** p
+    if weight is not None:
+        terms = terms * weight[target.reshape(-1, 1)]
+    loss = sum(where(others, terms, 0.0), 1) / gaps.shape[1]
+    return _reduce(loss if input.ndim > 1 else loss.squeeze(0), reduction)
+
+
+def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """sum over classes in `target` and others not in it of max(0, 1 - x[class] + x[other]) / C, for scores (N, C).
+
+    target (N, C) lists the classes of each row from its start; -1 ends the list.
+    """
+    _same_shape(input, target)
+    if input.ndim == 1:
+        return _reduce(multilabel_margin_loss(input.unsqueeze(0), target.unsqueeze(0), "none").squeeze(0), reduction)
+    count = input.shape[1]
+    listed = (target < 0).long().cumsum(1) == 0
+    classes = where(listed, target, 0)
+    chosen = (one_hot(classes, count).bool() & listed.unsqueeze(-1)).any(1)
+    gaps = clamp(1 - gather(input, 1, classes).unsqueeze(2) + input.unsqueeze(1), 0.0)
+    counted = listed.unsqueeze(2) & ~chosen.unsqueeze(1)
+    return _reduce(sum(where(counted, gaps, 0.0), (1, 2)) / count, reduction)

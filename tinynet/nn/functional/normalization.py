@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from ...autograd import no_grad
 from ...ops import batch_norm as _normalise_batch
-from ...ops import maximum, mean, norm, sqrt
+from ...ops import maximum, norm, pad, sqrt, standardise, var_mean
 from ...tensor import Tensor
+from .pooling import avg_pool2d
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
@@ -36,15 +39,11 @@ def batch_norm(
             raise ValueError(f"input has shape {input.shape}, expected more than one value per channel in training")
         y, batch_mean, batch_var = _normalise_batch(input, eps)
         if training and running_mean is not None and running_var is not None:
-            for running, value in ((running_mean, batch_mean), (running_var, batch_var * (count / (count - 1)))):
-                running._array *= 1 - momentum
-                running._array += momentum * value._array
-                running._version[0] += 1
+            _follow(running_mean, batch_mean, momentum)
+            _follow(running_var, batch_var * (count / (count - 1)), momentum)
     else:
         y = (input - running_mean.reshape(shape)) / sqrt(running_var.reshape(shape) + eps)
-    if weight is not None:
-        y = y * weight.reshape(shape)
-    return y if bias is None else y + bias.reshape(shape)
+    return _affine(y, weight, bias)
 
 
 def layer_norm(
@@ -54,9 +53,7 @@ def layer_norm(
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if input.shape[-len(shape) :] != shape:
         raise ValueError(f"input has shape {input.shape}, expected it to end in {shape}")
-    dims = tuple(range(-len(shape), 0))
-    centred = input - mean(input, dims, True)
-    y = centred / sqrt(mean(centred * centred, dims, True) + eps)
+    y = standardise(input, tuple(range(-len(shape), 0)), eps)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
 
@@ -65,20 +62,75 @@ def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """input (N, C, ...) with each group of channels of a sample brought to mean 0 and variance 1 (Wu and He 2018)."""
-    n, c = input.shape[:2]
-    if c % num_groups:
-        raise ValueError(f"num_groups is {num_groups}, which does not divide {c} channels")
-    groups = input.reshape(n, num_groups, -1)
-    y = layer_norm(groups, groups.shape[-1], eps=eps).reshape(input.shape)
-    shape = (1, -1, *(1 for _ in range(input.ndim - 2)))
+    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
+        raise ValueError(f"num_groups is {num_groups}, which does not divide the channels of {input.shape}")
+    parts = input.reshape(input.shape[0], num_groups, input.shape[1] // num_groups, *input.shape[2:])
+    y = standardise(parts, tuple(range(2, parts.ndim)), eps).reshape(input.shape)
+    return _affine(y, weight, bias)
+
+
+def _affine(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """y (N, C, ...) times weight (C,) plus bias (C,)."""
+    shape = (1, -1, *(1 for _ in range(y.ndim - 2)))
     y = y if weight is None else y * weight.reshape(shape)
     return y if bias is None else y + bias.reshape(shape)
 
 
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """input (N, C, ...) with each channel of a sample brought to mean 0 and variance 1 (Ulyanov et al. 2016).
+
+    With use_input_stats the running statistics, if given, move by `momentum` towards the means over the batch; without, they
+    are used.
+    """
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise ValueError("running_mean and running_var are needed if not use_input_stats")
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    count, dims = math.prod(input.shape[2:]), tuple(range(2, input.ndim))
+    if count <= 1:
+        raise ValueError(f"input has shape {input.shape}, expected more than one value per channel")
+    if running_mean is not None and running_var is not None:
+        with no_grad():
+            variance, average = var_mean(input, dims)
+            _follow(running_mean, average.mean(0), momentum)
+            _follow(running_var, variance.mean(0), momentum)
+    return _affine(standardise(input, dims, eps), weight, bias)
+
+
+def _follow(running: Tensor, value: Tensor, momentum: float) -> None:
+    """Moves a running statistic towards a value, in place."""
+    running._array *= 1 - momentum
+    running._array += momentum * value._array
+    running._version[0] += 1
+
+
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
-    """input over the root of the mean square of its last dimensions (Zhang and Sennrich 2019)."""
+    """input over the root of the mean square of its last dimensions (Zhang and Sennrich 2019).
+
+    eps defaults to the smallest number that changes 1 in the input's dtype.
+    """
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    dims = tuple(range(-len(shape), 0))
+    if input.shape[-len(shape) :] != shape:
+        raise ValueError(f"input has shape {input.shape}, expected it to end in {shape}")
     small = float(np.finfo(input.dtype).eps) if eps is None else eps
-    y = input / sqrt(mean(input * input, dims, True) + small)
+    y = standardise(input, tuple(range(-len(shape), 0)), small, centre=False)
     return y if weight is None else y * weight
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """input (N, C, ...) over (k + alpha * mean of the squares in `size` neighbouring channels) ** beta (Krizhevsky 2012)."""
+    if input.ndim < 3:
+        raise ValueError(f"input has shape {input.shape}, expected at least 3 dimensions")
+    rows = (input * input).reshape(input.shape[0], 1, input.shape[1], -1)
+    padded = pad(rows, (0, 0, size // 2, (size - 1) // 2))
+    squares = avg_pool2d(padded, (size, 1), stride=1).reshape(input.shape)
+    return input / (squares * alpha + k) ** beta
