@@ -149,6 +149,10 @@ class Kernel:
 
         return start
 
+    @functools.cached_property
+    def _turns(self) -> Callable[..., Any]:
+        return simulator.with_turns(self.function)
+
     def _simulate(self, blocks: Any, arguments: tuple[Any, ...]) -> None:
         dtype = arguments[self._real].dtype
         converted = [
@@ -158,7 +162,7 @@ class Kernel:
             for kind, a in zip(self.annotations, arguments)
         ]
         with np.errstate(all="ignore"):
-            cuda.jit(self.function)[blocks, self.threads](*converted)
+            cuda.jit(self._turns)[blocks, self.threads](*converted)
 
 
 def kernel(threads: int, min_blocks: int | None = None, shared: int = 0) -> Callable[[Callable[..., Any]], Kernel]:

@@ -30,8 +30,6 @@ __all__ = [
 from .cuda import SIMULATED
 
 if SIMULATED:
-    import numpy as np
-
     from .simulator import shuffle_xor
 
     def load4(p: Any, i: int) -> Any:
@@ -75,8 +73,7 @@ if SIMULATED:
         return a if condition else b
 
     def outer_fma(tile: Any, x: Any, y: Any) -> Any:
-        values = np.asarray(tile).reshape(len(x), len(y)) + np.multiply.outer(np.asarray(x), np.asarray(y))
-        return tuple(values.reshape(-1))
+        return tuple(tile[i * len(y) + j] + p * q for i, p in enumerate(x) for j, q in enumerate(y))
 
     def add(offsets: Any, step: int) -> Any:
         return tuple(type(offset)(offset + step) for offset in offsets)

@@ -1,16 +1,22 @@
 """Device "cuda" without a device: arrays on the host, kernels in Numba's simulator (NUMBA_ENABLE_CUDASIM=1).
 
-The simulator runs every thread of a block as a thread of Python: slow, but with a debugger, print and bounds checks.
+Every thread of a block is a run of the kernel's Python: slow, but with a debugger, print and bounds checks.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
+import inspect
 import sys
+import textwrap
 import threading
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
+
+from .unroll import rebuilt
 
 
 class SimArray(np.ndarray):
@@ -69,71 +75,95 @@ class Pointer:
             raise IndexError(f"element {i} of an array of {len(self.elements)}")
 
 
-_lock = threading.Lock()
-
-
-def _shared_array(self: Any, shape: Any, dtype: Any, alignment: int | None = None) -> Any:
-    """Shared memory keyed by the line that asks for it, made once per block however many threads ask at a time."""
-    frame = sys._getframe(1)
-    key = frame.f_code.co_filename, frame.f_lineno
-    with _lock:
-        if key not in self._allocations:
-            self._allocations[key] = np.full(shape, -77, dtype)
-        return self._allocations[key]
-
-
 def prepare() -> None:
-    """Mends what the simulator lacks: shared arrays with an alignment, made safely by many threads; and speed.
+    """Puts our way of running a block, and of giving it shared memory, in the place of the simulator's own.
 
-    Numba's simulator starts all threads of a block and polls them. Here they take turns: each runs until it waits at a
-    barrier or ends, then the next. That is faster, and every run has the same order.
+    Numba's simulator makes every thread of a block a thread of Python and polls them. Here one thread of Python is all of
+    them in turn: each runs until it waits at a barrier or ends, then the next. That is many times faster, and every run has
+    the same order.
     """
-    from numba.cuda.simulator.kernel import BlockManager, BlockThread
-    from numba.cuda.simulator.kernelapi import FakeCUDAShared
+    from numba.cuda.simulator import kernel
+    from numba.cuda.simulator.kernelapi import Dim3, FakeCUDAShared
 
-    class Thread(BlockThread):  # type: ignore[misc]
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            self.turn, self.done, self.ended = threading.Semaphore(0), threading.Semaphore(0), False
+    class Block(kernel.BlockThread):  # type: ignore[misc]
+        def __init__(self, function: Callable[..., Any], manager: Any, block: Any, arguments: Any) -> None:
+            super().__init__(lambda: self.take_turns(function, arguments), manager, block, (0, 0, 0), False)
+            self.board: dict[int, Any] = {}
 
-        def run(self) -> None:
-            super().run()
-            self.ended = True
-            self.done.release()
+        def take_turns(self, function: Callable[..., Any], arguments: Any) -> None:
+            waiting = []
+            for self.thread_id, (z, y, x) in enumerate(np.ndindex(*reversed(self._manager._block_dim))):
+                self.threadIdx = Dim3(x, y, z)
+                progress = function(*arguments)  # the whole thread, unless its kernel has barriers
+                if progress is not None:
+                    waiting.append((self.thread_id, self.threadIdx, progress))
+            while waiting:
+                at_barrier = []
+                for self.thread_id, self.threadIdx, progress in waiting:
+                    try:
+                        next(progress)
+                    except StopIteration:
+                        continue
+                    at_barrier.append((self.thread_id, self.threadIdx, progress))
+                waiting = at_barrier
 
-        def syncthreads(self) -> None:
-            self.done.release()
-            self.turn.acquire()
-            if self.abort:
-                raise RuntimeError("another thread of the block failed")
+    def run(self: Any, block: Any, *arguments: Any) -> None:
+        kernel._get_kernel_context().shared._allocations.clear()
+        thread = Block(self._f, self, block, arguments)
+        thread.start()
+        thread.join()
+        if thread.exception:
+            raise thread.exception[0].with_traceback(thread.exception[1])
 
-    def run(self: Any, block: Any, *args: Any) -> None:
-        threads = [
-            Thread(lambda: self._f(*args), self, block, point, self._debug) for point in np.ndindex(*self._block_dim)
-        ]
-        for thread in threads:
-            thread.start()
-            thread.done.acquire()
-        while waiting := [thread for thread in threads if not thread.ended]:
-            failed = any(thread.exception for thread in threads)
-            for thread in waiting:
-                thread.abort = failed
-                thread.turn.release()
-                thread.done.acquire()
-        for thread in threads:
-            if thread.exception:
-                raise thread.exception[0].with_traceback(thread.exception[1])
-
-    BlockManager.run = run
+    kernel.BlockManager.run = run
     FakeCUDAShared.array = _shared_array
 
 
-def shuffle_xor(value: Any, mask: int) -> Any:
+def _shared_array(self: Any, shape: Any, dtype: Any, alignment: int | None = None) -> Any:
+    """The block's array for the line that asks for it, full of what is no result."""
+    frame = sys._getframe(1)
+    key = frame.f_code.co_filename, frame.f_lineno
+    if key not in self._allocations:
+        self._allocations[key] = np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -77, dtype)
+    return self._allocations[key]
+
+
+def with_turns(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The kernel as a generator that yields wherever its threads wait for each other; itself if they never do.
+
+    They wait in `cuda.syncthreads()`, `cuda.syncwarp()`, and in functions that are generators themselves, such as
+    `shuffle_xor`, which a kernel calls by their names.
+    """
+    function = inspect.unwrap(function)  # as it was written: unrolled code would only be slower here
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    closure = dict(inspect.getclosurevars(function).nonlocals)
+    turns = _Turns({**function.__globals__, **closure})
+    turns.visit(tree)
+    return rebuilt(function, tree, closure) if turns.found else function
+
+
+class _Turns(ast.NodeTransformer):
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.names, self.found = names, False
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        called = node.func
+        result: ast.AST = node
+        if isinstance(called, ast.Attribute) and called.attr in ("syncthreads", "syncwarp"):
+            result = ast.Yield()
+        elif isinstance(called, ast.Name) and inspect.isgeneratorfunction(self.names.get(called.id)):
+            result = ast.YieldFrom(node)
+        self.found |= result is not node
+        return ast.copy_location(result, node)
+
+
+def shuffle_xor(value: Any, mask: int) -> Generator[None, None, Any]:
     """`value` of the thread of this warp whose number differs by the bits of `mask`. All threads of the block must call it."""
-    thread = threading.current_thread()
-    board = thread._manager.__dict__.setdefault("tinynet_board", {})  # type: ignore[attr-defined]
-    board[thread.thread_id] = value  # type: ignore[attr-defined]
-    thread.syncthreads()  # type: ignore[attr-defined]
-    result = board[thread.thread_id ^ mask]  # type: ignore[attr-defined]
-    thread.syncthreads()  # type: ignore[attr-defined]
+    block: Any = threading.current_thread()
+    me = block.thread_id
+    block.board[me] = value
+    yield
+    result = block.board[me ^ mask]
+    yield
     return result

@@ -27,11 +27,18 @@ def unrolled(function: Callable[..., Any]) -> Callable[..., Any]:
     assert isinstance(definition, ast.FunctionDef)
     closure = dict(inspect.getclosurevars(function).nonlocals)
     constants = {k: v for k, v in {**function.__globals__, **closure}.items() if type(v) in (int, bool)}
+    _Unroll(constants).visit(definition)
+    return rebuilt(function, tree, closure)
+
+
+def rebuilt(function: Callable[..., Any], tree: ast.Module, closure: dict[str, Any]) -> Callable[..., Any]:
+    """The function again, from its changed source: with its name, file, line numbers, globals, closure and annotations."""
+    definition = tree.body[0]
+    assert isinstance(definition, ast.FunctionDef)
     definition.decorator_list = []
     definition.returns = None
     for argument in definition.args.args:
         argument.annotation = None
-    definition = _Unroll(constants).visit(definition)
     ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)
     make = ast.parse(f"def make({', '.join(closure)}): pass")
     maker = make.body[0]
@@ -42,6 +49,7 @@ def unrolled(function: Callable[..., Any]) -> Callable[..., Any]:
     exec(code, function.__globals__, namespace)  # the code is the caller's own, rewritten
     result = namespace["make"](**closure)
     result.__qualname__, result.__annotations__ = function.__qualname__, function.__annotations__
+    result.__wrapped__ = function
     return result  # type: ignore[no-any-return]
 
 
