@@ -8,12 +8,15 @@ import pytest
 
 from tinynet.device import cuda_problem, simulated
 
-NO_CUDA = cuda_problem()
+_NO_DEVICE = cuda_problem()
+if _NO_DEVICE is not None:  # before anything imports numba, which looks at the variable once
+    os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+NO_CUDA = cuda_problem()  # why CUDA tests are skipped; None if they run, on a device or in the simulator
 
 
 def pytest_report_header() -> str:
     if simulated():
-        return "cuda: Numba's simulator (NUMBA_ENABLE_CUDASIM=1), small shapes only"
+        return f"cuda: Numba's simulator, small shapes only ({_NO_DEVICE or 'NUMBA_ENABLE_CUDASIM=1'})"
     if NO_CUDA is not None:
         return f"cuda: skipped, {NO_CUDA}"
     from tinynet import cuda
@@ -23,13 +26,7 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request: pytest.FixtureRequest) -> str:
-    """ "cpu" and "cuda"; the latter is skipped, with the reason, where there is neither a device nor the simulator."""
+    """ "cpu" and "cuda"; the latter is skipped, with the reason, where NUMBA_ENABLE_CUDASIM=0 forbids the simulator."""
     if request.param == "cuda" and NO_CUDA is not None:
         pytest.skip(NO_CUDA)
     return str(request.param)
-
-
-@pytest.fixture(scope="session")
-def slow_device() -> bool:
-    """Whether CUDA kernels run in the simulator, where large shapes would take hours."""
-    return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"

@@ -12,7 +12,7 @@ import numpy as np
 from . import cuda, ops, random
 from .autograd import no_grad
 from .averaging import EMA
-from .device import device
+from .device import device, simulated
 from .metrics import Mean, Metric
 from .nn import Module
 from .nn.utils import clip_grad_norm_, clip_grad_value_
@@ -341,7 +341,7 @@ def _loader(data: Any, batch_size: int, shuffle: bool) -> Iterable[Any]:
 
 
 def choose_device(name: str) -> device:
-    """The device of this name; "auto" is the first CUDA device if there is one, else the CPU. Errors as `device`."""
+    """The device of this name; "auto" is the first CUDA device if there is one, not simulated, else the CPU."""
     if name == "auto":
-        return device("cuda" if cuda.is_available() else "cpu")
+        return device("cuda" if cuda.is_available() and not simulated() else "cpu")
     return device(name)

@@ -9,7 +9,7 @@ import pytest
 from bench import sass
 from tinynet.device import simulated
 
-MISSING = "kernels are not compiled in Numba's simulator" if simulated() else sass.missing()
+MISSING = "kernels are not compiled in Numba's simulator: set NUMBA_ENABLE_CUDASIM=0" if simulated() else sass.missing()
 FORMS = [] if MISSING else list(sass.forms())
 MULTIPLY_ADDS = {
     "matmul 256x128": 0.92,

@@ -11,7 +11,7 @@ import inspect
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -91,21 +91,18 @@ def prepare() -> None:
             self.board: dict[int, Any] = {}
 
         def take_turns(self, function: Callable[..., Any], arguments: Any) -> None:
-            waiting = []
-            for self.thread_id, (z, y, x) in enumerate(np.ndindex(*reversed(self._manager._block_dim))):
-                self.threadIdx = Dim3(x, y, z)
+            running: list[Any] = []
+            for number, (z, y, x) in enumerate(np.ndindex(*reversed(self._manager._block_dim))):
+                self.thread_id, self.threadIdx = number, Dim3(x, y, z)
                 progress = function(*arguments)  # the whole thread, unless its kernel has barriers
                 if progress is not None:
-                    waiting.append((self.thread_id, self.threadIdx, progress))
-            while waiting:
-                at_barrier = []
-                for self.thread_id, self.threadIdx, progress in waiting:
-                    try:
-                        next(progress)
-                    except StopIteration:
-                        continue
-                    at_barrier.append((self.thread_id, self.threadIdx, progress))
-                waiting = at_barrier
+                    running.append((self.thread_id, self.threadIdx, progress))
+            while running:
+                running = [thread for thread in running if self.reaches_a_barrier(*thread)]
+
+        def reaches_a_barrier(self, number: int, index: Any, progress: Iterator[None]) -> bool:
+            self.thread_id, self.threadIdx = number, index
+            return next(progress, False) is None
 
     def run(self: Any, block: Any, *arguments: Any) -> None:
         kernel._get_kernel_context().shared._allocations.clear()
@@ -158,7 +155,7 @@ class _Turns(ast.NodeTransformer):
         return ast.copy_location(result, node)
 
 
-def shuffle_xor(value: Any, mask: int) -> Generator[None, None, Any]:
+def shuffle_xor(value: Any, mask: int) -> Any:
     """`value` of the thread of this warp whose number differs by the bits of `mask`. All threads of the block must call it."""
     block: Any = threading.current_thread()
     me = block.thread_id
