@@ -1,0 +1,101 @@
+"""Each example runs, on data small enough to be quick, and does better than doing nothing."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynet.examples import audio, charlm, dcgan, forecast, recommender, siamese, vae
+
+SOURCES = sorted(p for p in Path(vae.__file__).parent.glob("*.py") if p.name != "__init__.py")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
+def test_fits_on_a_page(source: Path) -> None:
+    assert len(source.read_text(encoding="utf-8").splitlines()) < 120
+
+
+def is_picture(path: Path) -> bool:
+    return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("model", ["lstm", "transformer"])
+def test_charlm(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "abc.txt").write_text("to be or not to be, " * 150, encoding="utf-8")
+    args = [str(tmp_path / "abc.txt"), "--model", model, "--width", "32", "--length", "16", "--batch-size", "16"]
+    assert charlm.main([*args, "--epochs", "10", "--sample", "40"]) < 1.5  # 11 kinds of characters: chance is 2.4
+    assert len(capsys.readouterr().out.splitlines()[-1]) == 40
+
+
+def test_dcgan(tmp_path: Path) -> None:
+    losses = dcgan.main(["--limit", "96", "--batch-size", "32", "--epochs", "1", "--output", str(tmp_path / "g.png")])
+    assert np.isfinite(losses).all()
+    assert is_picture(tmp_path / "g.png")
+
+
+def test_vae(tmp_path: Path) -> None:
+    bound = vae.main(["--limit", "1000", "--epochs", "3", "--output", str(tmp_path / "vae.png")])
+    assert bound < 300  # a fair coin for each of 784 pixels has 543
+    assert is_picture(tmp_path / "vae.png")
+
+
+def test_siamese(tmp_path: Path) -> None:
+    assert siamese.main(["--limit", "1000", "--epochs", "4", "--output", str(tmp_path / "s.png")]) > 0.3
+    assert is_picture(tmp_path / "s.png")
+
+
+def test_recommender(tmp_path: Path) -> None:
+    """Ratings that are a product of two factors, which means of users and items cannot tell."""
+    rng = np.random.default_rng(0)
+    users, items = rng.standard_normal((30, 2)), rng.standard_normal((40, 2))
+    lines = [f"u{u},i{i},{3 + users[u] @ items[i]:.3f}" for u in range(30) for i in range(40)]
+    (tmp_path / "r.csv").write_text("\n".join(["user,item,rating", *lines]), encoding="utf-8")
+    args = ["--factors", "4", "--batch-size", "64", "--l2", "0.001", "--lr", "0.02"]
+    ours, simple = recommender.main([str(tmp_path / "r.csv"), *args])
+    assert ours < 0.5 * simple
+
+
+def test_forecast(tmp_path: Path) -> None:
+    """A season that grows: the last one again is too small."""
+    t = np.arange(300)
+    series = np.sin(t * 2 * np.pi / 12) * (1 + t / 100) + t / 20
+    (tmp_path / "s.csv").write_text("t,y\n" + "\n".join(f"{i},{v}" for i, v in zip(t, series)), encoding="utf-8")
+    args = ["--column", "y", "--length", "12", "--epochs", "8", "--output", str(tmp_path / "f.png")]
+    ours, naive = forecast.main([str(tmp_path / "s.csv"), *args])
+    assert ours < 0.7 * naive
+    assert is_picture(tmp_path / "f.png")
+
+
+def test_audio(tmp_path: Path) -> None:
+    """Two tones in noise."""
+    rng = np.random.default_rng(0)
+    for label, pitch in (("low", 400), ("high", 1500)):
+        for i in range(12):
+            samples = np.sin(np.arange(4000) * 2 * np.pi * pitch / 8000) + rng.normal(0, 0.3, 4000)
+            with wave.open(str(tmp_path / f"{label}_{i}.wav"), "wb") as file:
+                file.setparams((1, 2, 8000, 4000, "NONE", ""))
+                file.writeframes((samples * 8000).astype("<i2").tobytes())
+    right, _ = audio.main([str(tmp_path), "--test", r"_[0-3]\.wav$", "--epochs", "4", "--frames", "16"])
+    assert right == 1.0
+
+
+@pytest.mark.parametrize(
+    "example, argv, message",
+    [
+        (charlm, ["FILE"], "expected at least"),
+        (recommender, ["FILE"], "no column 'user'"),
+        (forecast, ["FILE", "--column", "y"], "no column 'y'"),
+        (audio, ["FOLDER", "--test", "a"], "matches 0 of 0 WAV files"),
+    ],
+)
+def test_unusable_data(
+    example: object, argv: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    places = {"FILE": str(tmp_path / "file.csv"), "FOLDER": str(tmp_path)}
+    with pytest.raises(SystemExit, match="2"):
+        example.main([places.get(a, a) for a in argv])  # type: ignore[attr-defined]
+    assert message in capsys.readouterr().err
