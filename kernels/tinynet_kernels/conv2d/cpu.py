@@ -1,12 +1,12 @@
 """Convolution on the CPU: channels last, register tiles, and no copy of the input's windows.
 
 With the channels of a pixel side by side, a window is KH * KW runs of neighbouring numbers, and the address of one of its
-elements is that of the pixel plus an offset that only depends on the element (`Geometry.taps`). So the product of windows
-and weights, a matrix product in all but the layout of its left operand, runs on the tiles of `runtime.simd` directly:
+elements is that of the pixel plus an offset that only depends on the element (`positions`). So the products of windows and
+weights, matrix products in all but the layout of their left operand, run on the tiles of `runtime.simd` directly:
 
-    forward       y[pixel, o]  = sum over k of      x[pixel + taps[k]] * w[k, o]
-    weight grad   gw[k, o]     = sum over pixels of x[pixel + taps[k]] * gy[pixel, o]
-    input grad    gx[pixel + taps[k]] += sum over o of gy[pixel, o] * w[o, k]
+    forward       y[pixel, o]  = sum over taps k of   x[pixel + k] * w[k, o]
+    input grad    gx[pixel, c] = sum over taps k of   gy[pixel - k, o] * w[k, o, c], a gather: each gx is written once
+    weight grad   gw[k, o]     = sum over pixels of   x[pixel + k] * gy[pixel, o]
 
 Every sum is taken in an order that depends on the shapes alone, so any number of threads gives the same bits.
 """
@@ -17,9 +17,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numba import get_num_threads
 
+from ..runtime.memory import empty, zeros
 from ..runtime.simd import REGISTER
-from . import loops
+from . import loops, positions
 from .geometry import Geometry, geometry
 
 
@@ -27,33 +29,26 @@ def conv2d(
     outputs: tuple[Any], x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any
 ) -> None:
     g = geometry(x.shape, w.shape, **params)
-    padded = channels_last(x, g.padding)
-    y, result = _target(outputs[0])
-    pixels, taps = _pixels(g, padded.shape), _taps(g, padded.shape)
-    for c, o in _groups(g):
-        weights = _panel(w[o].transpose(2, 3, 1, 0).reshape(taps.size, o.stop - o.start))
-        shift = np.zeros(o.stop - o.start, x.dtype) if bias is None else np.ascontiguousarray(bias[o])
-        loops.forward(
-            padded.reshape(-1), pixels, taps + c.start, weights, shift, result, o.start, activation == "relu", _lanes(x)
-        )
-    if result.base is not y:
-        y[...] = result.reshape(y.shape)
+    source = channels_last(x, (0, 0))
+    y, target = _target(outputs[0])
+    for c, o in groups(g):
+        weights, shift, floor = operands(w[o], None if bias is None else bias[o], activation)
+        plan = positions.forward(g, weights.shape[1])
+        _product(source, plan, weights, shift, target, c.start, o, floor)
+    if target is not y:
+        y[...] = target
 
 
 def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequence[int], **params: Any) -> None:
     g = geometry(input_shape, w.shape, **params)
-    (top, left), (n, c_all, h, width) = g.padding, g.x_shape
-    gx = np.zeros((n, h + 2 * top, width + 2 * left, c_all), gy.dtype)
-    rows = channels_last(gy, (0, 0)).reshape(-1)
-    pixels = _pixels(g, gx.shape).reshape(n, -1)
-    _, c_group, kh, kw = g.w_shape
-    starts = _taps(g, gx.shape)[:: max(c_group, 1)]
-    for c, o in _groups(g):
-        weights = _panel(w[o].transpose(0, 2, 3, 1).reshape(o.stop - o.start, kh * kw * c_group))
-        loops.input_grad(
-            rows, g.w_shape[0], o.start, weights, pixels, starts + c.start, c_group, gx.reshape(-1), _lanes(gy)
-        )
-    outputs[0].transpose(0, 2, 3, 1)[...] = gx[:, top : top + h, left : left + width]
+    source = channels_last(gy, (0, 0))
+    gx, target = _target(outputs[0])
+    for c, o in groups(g):
+        weights, shift, floor = operands(w[o].transpose(1, 0, 2, 3), None, None)
+        plan = positions.input_grad(g, weights.shape[1])
+        _product(source, plan, weights, shift, target, o.start, c, floor)
+    if target is not gx:
+        gx[...] = target
 
 
 def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Sequence[int], **params: Any) -> None:
@@ -61,13 +56,46 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
     g = geometry(x.shape, weight_shape, **params)
     padded = channels_last(x, g.padding)
     rows = channels_last(gy, (0, 0)).reshape(-1, g.w_shape[0])
-    pixels, taps = _pixels(g, padded.shape), _taps(g, padded.shape)
     _, c_group, kh, kw = g.w_shape
-    for c, o in _groups(g):
-        panel = rows if _fits(rows) and g.groups == 1 else _panel(rows[:, o])
-        parts = loops.weight_grad(padded.reshape(-1), pixels, taps + c.start, panel, _lanes(x))
+    taps = _taps(g, padded.shape)
+    for c, o in groups(g):
+        matrix = rows if _fits(rows) and g.groups == 1 else panel(rows[:, o])
+        lines = _lines(g, padded.shape, matrix.shape[1])
+        step = g.stride[1] * padded.shape[3]
+        parts = loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, _lanes(x))
         total = parts.sum(axis=0)[: taps.size, : o.stop - o.start]
         gw[o] = total.reshape(kh, kw, c_group, -1).transpose(3, 2, 0, 1)
+
+
+def operands(w: Any, bias: Any, activation: str | None) -> tuple[Any, Any, Any]:
+    """Weights (O, C, KH, KW) as the panel (KH * KW * C, O), the row the sums start from, and the least result."""
+    weights = panel(w.transpose(2, 3, 1, 0).reshape(-1, w.shape[0]))
+    shift = np.zeros(weights.shape[1], w.dtype)
+    if bias is not None:
+        shift[: bias.size] = bias
+    return weights, shift, w.dtype.type(0 if activation == "relu" else -np.inf)
+
+
+def _product(
+    source: Any, plan: positions.Plan, weights: Any, shift: Any, target: Any, begin: int, channels: slice, floor: Any
+) -> None:
+    """The product of all images, for one group: from channel `begin` of the source to `channels` of the target."""
+    images, *image = source.shape
+    loops.product(
+        source.reshape(-1)[begin:],
+        images,
+        int(np.prod(image)),
+        1,
+        plan,
+        weights,
+        shift,
+        target.reshape(-1)[channels.start :],
+        int(np.prod(target.shape[1:])),
+        channels.stop - channels.start,
+        floor,
+        _lanes(source),
+        pieces(),
+    )
 
 
 def channels_last(x: Any, padding: tuple[int, int]) -> Any:
@@ -77,24 +105,26 @@ def channels_last(x: Any, padding: tuple[int, int]) -> Any:
     if not vertical and not horizontal:
         return np.ascontiguousarray(moved)
     n, h, w, c = moved.shape
-    padded = np.zeros((n, h + 2 * vertical, w + 2 * horizontal, c), x.dtype)
+    padded = zeros((n, h + 2 * vertical, w + 2 * horizontal, c), x.dtype)
     padded[:, vertical : vertical + h, horizontal : horizontal + w] = moved
     return padded
 
 
 def _target(y: Any) -> tuple[Any, Any]:
-    """The output channels last, and a contiguous matrix (pixels, channels): the same memory if it can be."""
+    """The output channels last, and contiguous memory of that shape: the same if it can be."""
     moved = y.transpose(0, 2, 3, 1)
-    shape = (moved.size // max(moved.shape[3], 1), moved.shape[3])
-    return moved, moved.reshape(shape) if moved.flags.c_contiguous else np.empty(shape, y.dtype)
+    return moved, moved if moved.flags.c_contiguous else empty(moved.shape, y.dtype)
 
 
-def _pixels(g: Geometry, shape: tuple[int, ...]) -> Any:
-    """Where the window of each output pixel begins in an input of `shape` (N, H, W, C), padding included."""
+def _lines(g: Geometry, shape: tuple[int, ...], width: int) -> Any:
+    """For each line of output pixels, where it begins in an input of `shape` (N, H, W, C) and in gy, and its length."""
     n, h, w, c = shape
     _, _, oh, ow = g.y_shape
-    rows, columns = np.arange(oh) * g.stride[0] * w * c, np.arange(ow) * g.stride[1] * c
-    return (np.arange(n)[:, None, None] * (h * w * c) + rows[:, None] + columns).reshape(-1)
+    lines = np.empty((n, oh, 3), np.int64)
+    lines[:, :, 0] = np.arange(n)[:, None] * (h * w * c) + np.arange(oh) * (g.stride[0] * w * c)
+    lines[:, :, 1] = np.arange(n * oh).reshape(n, oh) * (ow * width)
+    lines[:, :, 2] = ow
+    return lines.reshape(-1)
 
 
 def _taps(g: Geometry, shape: tuple[int, ...]) -> Any:
@@ -105,10 +135,15 @@ def _taps(g: Geometry, shape: tuple[int, ...]) -> Any:
     return (rows[:, None, None] + columns[:, None] + np.arange(c_group)).reshape(-1)
 
 
-def _groups(g: Geometry) -> list[tuple[slice, slice]]:
+def groups(g: Geometry) -> list[tuple[slice, slice]]:
     """The input and output channels of each group."""
     c, o = g.x_shape[1] // g.groups, g.w_shape[0] // g.groups
     return [(slice(i * c, (i + 1) * c), slice(i * o, (i + 1) * o)) for i in range(g.groups)]
+
+
+def pieces() -> int:
+    """How many pieces to cut the work into, so that all threads end at about the same time."""
+    return 8 * int(get_num_threads())
 
 
 def _lanes(array: Any) -> int:
@@ -119,11 +154,11 @@ def _fits(matrix: Any) -> bool:
     return bool(matrix.flags.c_contiguous and matrix.shape[1] % _lanes(matrix) == 0)
 
 
-def _panel(matrix: Any) -> Any:
+def panel(matrix: Any) -> Any:
     """The matrix, contiguous, with columns of zeros up to whole vectors."""
     if _fits(matrix):
         return matrix
     rows, columns = matrix.shape
-    panel = np.zeros((rows, -(-columns // _lanes(matrix)) * _lanes(matrix)), matrix.dtype)
+    panel = zeros((rows, -(-columns // _lanes(matrix)) * _lanes(matrix)), matrix.dtype)
     panel[:, :columns] = matrix
     return panel

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from ..max_pool2d.loops import pool_line
 from ..runtime.simd import ROWS, WIDEST, tile1, tile2, tile4
 
-CHUNK = 32  # tiles that a thread takes at a time
 STEPS = 512  # pixels of gy that stay in the cache while all weights see them
 PARTS = 8  # pieces of work in the weight gradient: fixed, so that the order of its sums is
 
@@ -27,125 +27,203 @@ def _vectors(left: int, lanes: int) -> int:
 
 @_inline
 def _tile(
-    a: Any, rows: Any, steps: Any, first: int, last: int, b: Any, column: int, stride: int, c: Any, vectors: int
+    a: Any,
+    rows: Any,
+    a_step: int,
+    taps: Any,
+    first: int,
+    last: int,
+    b: Any,
+    column: int,
+    b_step: int,
+    init: Any,
+    init_rows: Any,
+    c: Any,
+    c_rows: Any,
+    limit: int,
+    floor: Any,
+    vectors: int,
 ) -> None:
     if vectors == 4:
-        tile4(a, rows, steps, first, last, b, column, stride, c)
+        tile4(a, rows, a_step, taps, first, last, b, column, b_step, init, init_rows, c, c_rows, limit, floor)
     elif vectors == 2:
-        tile2(a, rows, steps, first, last, b, column, stride, c)
+        tile2(a, rows, a_step, taps, first, last, b, column, b_step, init, init_rows, c, c_rows, limit, floor)
     else:
-        tile1(a, rows, steps, first, last, b, column, stride, c)
+        tile1(a, rows, a_step, taps, first, last, b, column, b_step, init, init_rows, c, c_rows, limit, floor)
 
 
 @_inline
-def _six(table: Any, first: int) -> Any:
-    """Six entries of a table; past its end, the last one again."""
-    end = table.size - 1
+def _six(table: Any, shift: int) -> Any:
     return (
-        table[min(first, end)],
-        table[min(first + 1, end)],
-        table[min(first + 2, end)],
-        table[min(first + 3, end)],
-        table[min(first + 4, end)],
-        table[min(first + 5, end)],
+        table[0] + shift,
+        table[1] + shift,
+        table[2] + shift,
+        table[3] + shift,
+        table[4] + shift,
+        table[5] + shift,
     )
 
 
-@_parallel
-def forward(x: Any, pixels: Any, taps: Any, w: Any, bias: Any, y: Any, column: int, relu: bool, lanes: int) -> None:
-    """y[p, column + o] = act(sum over k of x[pixels[p] + taps[k]] * w[k, o] + bias[o])"""
+@_inline
+def _stretch(
+    x: Any,
+    x_image: int,
+    x_step: int,
+    plan: Any,
+    kind: int,
+    begin: int,
+    end: int,
+    w: Any,
+    init: Any,
+    y: Any,
+    y_image: int,
+    channels: int,
+    floor: Any,
+    lanes: int,
+) -> None:
+    """The positions from begin to end - 1 of a class, counted image by image, row by row."""
+    rows, columns, taps, classes = plan
+    row0, row1, column0, column1, first, last = classes[kind]
     flat, width = w.reshape(-1), w.shape[1]
-    tiles = (pixels.size + ROWS - 1) // ROWS
-    for chunk in prange((tiles + CHUNK - 1) // CHUNK):
-        buffer = np.empty(ROWS * 4 * lanes, x.dtype)
-        for t in range(chunk * CHUNK, min((chunk + 1) * CHUNK, tiles)):
-            rows = _six(pixels, t * ROWS)
-            valid = min(ROWS, pixels.size - t * ROWS)
-            start = 0
-            while start < width:
-                vectors = _vectors(width - start, lanes)
-                buffer[:] = 0
-                _tile(x, rows, taps, 0, taps.size, flat, start, width, buffer, vectors)
-                stop = min(vectors * lanes, bias.size - start)
-                for i in range(valid):
-                    for j in range(stop):
-                        value = buffer[i * vectors * lanes + j] + bias[start + j]
-                        if relu and value < 0:
-                            value = x.dtype.type(0)
-                        y[t * ROWS + i, column + start + j] = value
-                start += vectors * lanes
-
-
-@_parallel
-def weight_grad(x: Any, pixels: Any, taps: Any, gy: Any, lanes: int) -> Any:
-    """parts[i, k, o]: sums over k's share of the pixels of x[pixels[p] + taps[k]] * gy[p, o]; their sum is the gradient."""
-    flat, width = gy.reshape(-1), gy.shape[1]
-    tiles = (taps.size + ROWS - 1) // ROWS
-    shares = max(1, (PARTS + tiles - 1) // max(tiles, 1))
-    teams = min(tiles, PARTS)
-    size = (pixels.size + shares - 1) // shares
-    parts = np.zeros((shares, tiles * ROWS, width), gy.dtype)
-    for item in prange(shares * teams):
-        share, team = item // teams, item % teams
-        begin, end = share * size, min((share + 1) * size, pixels.size)
-        first, last = team * tiles // teams, (team + 1) * tiles // teams
+    source, target = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
+    inside = (row1 - row0) * (column1 - column0)
+    image, rest = begin // inside, begin % inside
+    row, column = row0 + rest // (column1 - column0), column0 + rest % (column1 - column0)
+    position = begin
+    while position < end:
+        for i in range(ROWS):
+            source[i] = image * x_image + rows[row, 0] + columns[column, 0]
+            target[i] = image * y_image + rows[row, 1] + columns[column, 1]
+            position += 1
+            if position < end:  # else the last one is computed again, to the same value
+                column += 1
+                if column == column1:
+                    column = column0
+                    row += 1
+                    if row == row1:
+                        row = row0
+                        image += 1
         start = 0
         while start < width:
             vectors = _vectors(width - start, lanes)
-            block = vectors * lanes
-            buffer = np.zeros((last - first, ROWS * block), gy.dtype)
-            for s in range(begin, end, STEPS):
-                for t in range(first, last):
-                    rows = _six(taps, t * ROWS)
-                    _tile(x, rows, pixels, s, min(s + STEPS, end), flat, start, width, buffer[t - first], vectors)
-            for t in range(first, last):
-                for i in range(ROWS):
-                    for j in range(block):
-                        parts[share, t * ROWS + i, start + j] = buffer[t - first, i * block + j]
-            start += block
-    return parts
+            _tile(
+                x,
+                _six(source, 0),
+                x_step,
+                taps,
+                first,
+                last,
+                flat,
+                start,
+                width,
+                init,
+                (start, start, start, start, start, start),
+                y,
+                _six(target, start),
+                channels - start,
+                floor,
+                vectors,
+            )
+            start += vectors * lanes
 
 
 @_parallel
-def input_grad(
-    gy: Any, gy_width: int, gy_column: int, w: Any, pixels: Any, starts: Any, run: int, gx: Any, lanes: int
+def product(
+    x: Any,
+    images: int,
+    x_image: int,
+    x_step: int,
+    plan: Any,
+    w: Any,
+    init: Any,
+    y: Any,
+    y_image: int,
+    channels: int,
+    floor: Any,
+    lanes: int,
+    pieces: int,
 ) -> None:
-    """gx[pixels[n, p] + starts[t] + c] += sum over o of gy[n, p, gy_column + o] * w[o, t * run + c]; image by image."""
-    flat, width = w.reshape(-1), w.shape[1]
-    images, count = pixels.shape
-    steps = np.arange(w.shape[0]) + gy_column
-    own = np.arange(count)
-    tiles = (count + ROWS - 1) // ROWS
-    for team in prange(PARTS):
-        buffer = np.empty(ROWS * 4 * lanes, gy.dtype)
-        for n in range(team * images // PARTS, (team + 1) * images // PARTS):
-            for t in range(tiles):
-                places = _six(own, t * ROWS)
-                base = n * count
-                rows = (
-                    (base + places[0]) * gy_width,
-                    (base + places[1]) * gy_width,
-                    (base + places[2]) * gy_width,
-                    (base + places[3]) * gy_width,
-                    (base + places[4]) * gy_width,
-                    (base + places[5]) * gy_width,
+    """y[position, o] = max(floor, init[o] + sum over the taps of the position's class of x * w[tap, o]), for o < channels.
+
+    Flat x and y; w has rows of whole tiles and init a whole row, with zeros beyond `channels`.
+    """
+    classes = plan[3]
+    counts = images * (classes[:, 1] - classes[:, 0]) * (classes[:, 3] - classes[:, 2])
+    size = counts.sum() // (pieces * ROWS) * ROWS + ROWS
+    ends = np.cumsum((counts + size - 1) // size)
+    for chunk in prange(ends[-1]):
+        kind = 0
+        while chunk >= ends[kind]:
+            kind += 1
+        begin = (chunk - (ends[kind - 1] if kind else 0)) * size
+        end = min(begin + size, counts[kind])
+        _stretch(x, x_image, x_step, plan, kind, begin, end, w, init, y, y_image, channels, floor, lanes)
+
+
+@_parallel
+def pooled(
+    x: Any,
+    x_image: int,
+    plan: Any,
+    w: Any,
+    init: Any,
+    floor: Any,
+    lanes: int,
+    height: int,
+    width: int,
+    y: Any,
+    indices: Any,
+    window: Any,
+    pieces: int,
+) -> None:
+    """y and indices (N, PH, PW, O): the pooling of `product`'s images, each of which stays in the cache."""
+    images, channels = y.shape[0], y.shape[3]
+    classes = plan[3]
+    chunks = min(images, pieces)
+    for chunk in prange(chunks):
+        image = np.empty((height, width, channels), x.dtype)
+        flat = image.reshape(-1)
+        for n in range(chunk * images // chunks, (chunk + 1) * images // chunks):
+            for kind in range(classes.shape[0]):
+                count = (classes[kind, 1] - classes[kind, 0]) * (classes[kind, 3] - classes[kind, 2])
+                _stretch(
+                    x[n * x_image :], 0, 1, plan, kind, 0, count, w, init, flat, 0, channels, floor, lanes
                 )
-                valid = min(ROWS, count - t * ROWS)
-                start = 0
-                while start < width:
-                    vectors = _vectors(width - start, lanes)
-                    buffer[:] = 0
-                    _tile(gy, rows, steps, 0, steps.size, flat, start, width, buffer, vectors)
-                    stop = min(start + vectors * lanes, starts.size * run)
-                    for i in range(valid):
-                        pixel = pixels[n, t * ROWS + i]
-                        line = i * vectors * lanes - start
-                        k = start
-                        while k < stop:
-                            tap = k // run
-                            end = min(stop, (tap + 1) * run)
-                            target = pixel + starts[tap] - tap * run
-                            for m in range(k, end):
-                                gx[target + m] += buffer[line + m]
-                            k = end
-                    start += vectors * lanes
+            for row in range(y.shape[1]):
+                pool_line(image, row, y[n, row], indices[n, row], window)
+
+
+@_parallel
+def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: int) -> Any:
+    """parts[i, k, o]: sums over part i's share of the lines of x[line + offsets[k] + s * x_step] * gy[line, s, o].
+
+    `lines` is the table of taps that `runtime.simd.tile` wants, one for each line of pixels. The parts' sum is the gradient.
+    """
+    flat, width = gy.reshape(-1), gy.shape[1]
+    count, tiles = lines.size // 3, (offsets.size + ROWS - 1) // ROWS
+    shares = max(1, (PARTS + tiles - 1) // max(tiles, 1))
+    teams = min(tiles, PARTS)
+    size = (count + shares - 1) // shares
+    step = max(1, STEPS // max(1, lines[2])) if count else 1
+    parts = np.zeros((shares, tiles * ROWS, width), gy.dtype)
+    floor = gy.dtype.type(-np.inf)
+    for item in prange(shares * teams):
+        share, team = item // teams, item % teams
+        begin, end = share * size, min((share + 1) * size, count)
+        sums = parts[share].reshape(-1)
+        rows, target = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
+        start = 0
+        while start < width:
+            vectors = _vectors(width - start, lanes)
+            for s in range(begin, end, step):
+                for t in range(team * tiles // teams, (team + 1) * tiles // teams):
+                    for i in range(ROWS):
+                        rows[i] = offsets[min(t * ROWS + i, offsets.size - 1)]
+                        target[i] = (t * ROWS + i) * width + start
+                    own = _six(target, 0)
+                    stop = min(s + step, end)
+                    _tile(
+                        x, _six(rows, 0), x_step, lines, s, stop, flat, start, width, sums, own, sums, own, width - start, floor, vectors
+                    )
+            start += vectors * lanes
+    return parts

@@ -21,6 +21,10 @@ class Geometry:
     padding: tuple[int, int]
     dilation: tuple[int, int]
 
+    @property
+    def window(self) -> tuple[int, ...]:
+        return (*self.kernel, *self.stride, *self.padding, *self.dilation)
+
 
 def geometry(
     x_shape: Sequence[int],

@@ -1,12 +1,13 @@
-"""One register tile of a matrix product, for Numba: the inner loop of every convolution on the CPU.
+"""One register tile of a matrix product, for Numba: the inner loop of every convolution and matrix product on the CPU.
 
-    tile[i, j] += sum over s of a[rows[i] + steps[s]] * b[s, j]        i < ROWS, j < vectors * lanes
+    tile[i, j] = max(floor, init[i, j] + sum over taps t and s < run[t] of
+                     a[rows[i] + a_offset[t] + s * a_step] * b[b_offset[t] + s * b_step + j])      i < ROWS, j < vectors * lanes
 
 A vector register holds `lanes` neighbouring columns j. In each step s, one row of b is loaded into `vectors` registers, each
 of the ROWS elements of a is copied to all lanes of a register, and ROWS * vectors fused multiply-adds update the
 accumulators, which stay in registers from the first step to the last: on a processor with 32 registers of 64 bytes, 24 of
-them. The two tables of offsets let a be anything whose address is a part that depends on the row plus a part that depends
-on the step. The windows of a convolution are of that kind, so they need no copy.
+them. The table of taps lets a be anything whose address is a part that depends on the row plus a part that depends on the
+step. The windows of a convolution are of that kind, at its borders too, so they need neither a copy nor padding.
 """
 
 from __future__ import annotations
@@ -28,15 +29,33 @@ _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 def _make(vectors: int) -> Any:
-    """The intrinsic `tile(a, rows, steps, first, last, b, b_start, b_stride, c)` for tiles of this many vectors.
+    """The intrinsic for tiles of this many vectors:
 
-    a, b, c are flat arrays of one float dtype, c of ROWS * vectors * lanes elements; rows is a tuple of ROWS int64, steps
-    an array of int64; row s of b, for s from first to last - 1, begins at b_start + s * b_stride. Nothing is checked.
+    `tile(a, rows, a_step, taps, first, last, b, b_start, b_step, init, init_rows, c, c_rows, limit, floor)`
+
+    a, b, init and c are flat arrays of one float dtype; taps is a flat array of int64, three numbers for each tap: its
+    offset in a, its offset in b (from b_start), and its run of steps. Row i of the tile starts from init[init_rows[i]:] and
+    goes to c[c_rows[i]:], `limit` columns of it at most. Rows are tuples of int64. Nothing is checked.
     """
 
     @intrinsic
     def tile(
-        typing: Any, a: Any, rows: Any, steps: Any, first: Any, last: Any, b: Any, b_start: Any, b_stride: Any, c: Any
+        typing: Any,
+        a: Any,
+        rows: Any,
+        a_step: Any,
+        taps: Any,
+        first: Any,
+        last: Any,
+        b: Any,
+        b_start: Any,
+        b_step: Any,
+        init: Any,
+        init_rows: Any,
+        c: Any,
+        c_rows: Any,
+        limit: Any,
+        floor: Any,
     ) -> Any:
         def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
             element = context.get_data_type(a.dtype)
@@ -44,41 +63,64 @@ def _make(vectors: int) -> Any:
             lanes = REGISTER // size
             vector = ir.VectorType(element, lanes)
             pointer = ir.PointerType(vector)
+            tiles = [(i, j) for i in range(ROWS) for j in range(vectors)]
+
+            def number(value: int) -> Any:
+                return ir.Constant(_I64, value)
 
             def data(kind: Any, value: Any) -> Any:
                 return context.make_array(kind)(context, build, value).data
 
-            def vector_at(base: Any, index: Any) -> Any:
-                return build.bitcast(build.gep(base, [index]), pointer)
+            def vector_at(base: Any, j: int) -> Any:
+                return build.bitcast(build.gep(base, [number(j * lanes)]), pointer)
 
-            def cell(i: int, j: int) -> Any:
-                return vector_at(pc, ir.Constant(_I64, (i * vectors + j) * lanes))
+            def row_of(base: Any, offsets: Any, i: int) -> Any:
+                return build.gep(base, [build.extract_value(offsets, i)])
 
-            pa, ps, pb, pc = (data(k, values[n]) for k, n in ((a, 0), (steps, 2), (b, 5), (c, 8)))
+            def tap(t: Any, field: int) -> Any:
+                return build.load(build.gep(pt, [build.add(build.mul(t, number(3)), number(field))]))
+
+            pa, pt, pb, pi, pc = (data(k, values[n]) for k, n in ((a, 0), (taps, 3), (b, 6), (init, 9), (c, 11)))
             kind = ir.FunctionType(vector, [vector] * 3)
             fma = cgutils.get_or_insert_function(build.module, kind, f"llvm.fma.v{lanes}f{8 * size}")
-            starts = [build.gep(pa, [build.extract_value(values[1], i)]) for i in range(ROWS)]
+            starts = [row_of(pa, values[1], i) for i in range(ROWS)]
             sums = [[cgutils.alloca_once(build, vector) for _ in range(vectors)] for _ in range(ROWS)]
-            tiles = [(i, j) for i in range(ROWS) for j in range(vectors)]
             for i, j in tiles:  # LLVM turns these variables into registers
-                build.store(build.load(cell(i, j), align=size), sums[i][j])
-            with cgutils.for_range_slice(build, values[3], values[4], ir.Constant(_I64, 1), _I64) as (s, _):
-                offset = build.load(build.gep(ps, [s]))
-                row = build.add(values[6], build.mul(s, values[7]))
-                columns = [
-                    build.load(vector_at(pb, build.add(row, ir.Constant(_I64, j * lanes))), align=size)
-                    for j in range(vectors)
-                ]
-                for i in range(ROWS):
-                    copies = _splat(build, build.load(build.gep(starts[i], [offset])), lanes)
-                    for j in range(vectors):
-                        build.store(build.call(fma, [copies, columns[j], build.load(sums[i][j])]), sums[i][j])
+                build.store(build.load(vector_at(row_of(pi, values[10], i), j), align=size), sums[i][j])
+            with cgutils.for_range_slice(build, values[4], values[5], number(1), _I64) as (t, _):
+                from_a, from_b = tap(t, 0), build.add(values[7], tap(t, 1))
+                with cgutils.for_range(build, tap(t, 2), intp=_I64) as step:
+                    offset = build.add(from_a, build.mul(step.index, values[2]))
+                    line = build.gep(pb, [build.add(from_b, build.mul(step.index, values[8]))])
+                    columns = [build.load(vector_at(line, j), align=size) for j in range(vectors)]
+                    for i in range(ROWS):
+                        copies = _splat(build, build.load(build.gep(starts[i], [offset])), lanes)
+                        for j in range(vectors):
+                            build.store(build.call(fma, [copies, columns[j], build.load(sums[i][j])]), sums[i][j])
+            least = _splat(build, values[14], lanes)
             for i, j in tiles:
-                build.store(build.load(sums[i][j]), cell(i, j), align=size)
+                value = build.load(sums[i][j])
+                below = build.fcmp_ordered("<", value, least)  # NaN is not below, and stays
+                build.store(build.select(below, least, value), sums[i][j])
+            whole = build.icmp_signed(">=", values[13], number(vectors * lanes))
+            with build.if_else(whole) as (then, otherwise):
+                with then:
+                    for i, j in tiles:
+                        build.store(build.load(sums[i][j]), vector_at(row_of(pc, values[12], i), j), align=size)
+                with otherwise:
+                    scratch = cgutils.alloca_once(build, element, size=number(vectors * lanes))
+                    for i in range(ROWS):
+                        for j in range(vectors):
+                            build.store(build.load(sums[i][j]), vector_at(scratch, j), align=size)
+                        target = row_of(pc, values[12], i)
+                        with cgutils.for_range(build, values[13], intp=_I64) as column:
+                            value = build.load(build.gep(scratch, [column.index]))
+                            build.store(value, build.gep(target, [column.index]))
             return context.get_dummy_value()
 
         n = types.int64
-        return types.void(a, types.UniTuple(n, ROWS), steps, n, n, b, n, n, c), generate
+        six = types.UniTuple(n, ROWS)
+        return types.void(a, six, n, taps, n, n, b, n, n, init, six, c, six, n, a.dtype), generate
 
     return tile
 

@@ -1,0 +1,93 @@
+"""The compiled loops of max-pooling, channels last: the innermost run over neighbouring channels, whole vectors at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+_inline: Any = njit(cache=True, inline="always")
+_parallel: Any = njit(parallel=True, cache=True, nogil=True)
+
+
+@_inline
+def pool_line(x: Any, row: int, y: Any, indices: Any, window: Any) -> None:
+    """One row of the result, y and indices (OW, C), from one image x (H, W, C); window: kernel, stride, padding, dilation."""
+    height, width, channels = x.shape
+    kh, kw, sh, sw, ph, pw, dh, dw = window
+    top = row * sh - ph
+    first_i = (-top + dh - 1) // dh if top < 0 else 0  # the first row of the window that is not padding
+    for column in range(y.shape[0]):
+        left = column * sw - pw
+        first_j = (-left + dw - 1) // dw if left < 0 else 0
+        best, where = y[column], indices[column]
+        r, s = top + first_i * dh, left + first_j * dw
+        if r >= height or s >= width:  # a dilated window can step over the whole input
+            best[:] = -np.inf
+            where[:] = -1
+            continue
+        here = np.int32(r * width + s)
+        for c in range(channels):
+            best[c] = x[r, s, c]
+            where[c] = here
+        for i in range(first_i, kh):
+            r = top + i * dh
+            if r >= height:
+                break
+            for j in range(first_j, kw):
+                s = left + j * dw
+                if s >= width:
+                    break
+                here = np.int32(r * width + s)
+                values = x[r, s]
+                for c in range(channels):
+                    value = values[c]
+                    better = (value > best[c]) | np.isnan(value)
+                    best[c] = value if better else best[c]
+                    where[c] = here if better else where[c]
+
+
+@_parallel
+def forward(x: Any, y: Any, indices: Any, window: Any) -> None:
+    for line in prange(y.shape[0] * y.shape[1]):
+        n, row = line // y.shape[1], line % y.shape[1]
+        pool_line(x[n], row, y[n, row], indices[n, row], window)
+
+
+@_parallel
+def backward(gy: Any, indices: Any, gx: Any) -> None:
+    """gx[indices] += gy, an image to a thread."""
+    images, height, width, channels = gy.shape
+    limit = gx.shape[1] * gx.shape[2]
+    for n in prange(images):
+        plane = gx[n].reshape(limit, channels)
+        plane[:] = 0
+        for row in range(height):
+            for column in range(width):
+                for c in range(channels):
+                    where = indices[n, row, column, c]
+                    if 0 <= where < limit:
+                        plane[where, c] += gy[n, row, column, c]
+
+
+@_parallel
+def backward_apart(gy: Any, indices: Any, gx: Any, kh: int, kw: int, sh: int, sw: int) -> None:
+    """The same for windows that share no element and have no padding: each element of gx is written once, in order."""
+    images, height, width, channels = gy.shape
+    for line in prange(images * gx.shape[1]):
+        n, r = line // gx.shape[1], line % gx.shape[1]
+        target = gx[n, r]
+        row = r // sh
+        if row >= height or r - row * sh >= kh:
+            target[:] = 0
+            continue
+        for column in range(width):
+            grads, places = gy[n, row, column], indices[n, row, column]
+            begin = column * sw
+            for s in range(begin, min(begin + sw, gx.shape[2])):
+                here = np.int32(r * gx.shape[2] + s)
+                for c in range(channels):
+                    target[s, c] = grads[c] if places[c] == here else 0
+        for s in range(width * sw, gx.shape[2]):
+            target[s, :] = 0
