@@ -6,8 +6,8 @@
 
 Each framework runs in a process of its own with the same number of threads; while one is measured the others are stopped,
 so that no idle thread spins. For each case the frameworks take turns, round after round, and the median of the rounds
-counts. Networks start from the same weights and see the same batches; the losses after the measured steps' warm-up are
-compared, so all are known to compute the same thing. Every framework keeps its data in the layout that suits it best and
+counts. Networks start from the same weights and see the same batches; the losses after the warm-up are compared, so all are
+known to compute the same thing. Every framework keeps its data in the layout that suits it best and
 uses the fastest of its usual ways to run a step: tinynet and PyTorch eagerly, TensorFlow with tf.function, JAX with jit.
 
 A JSON file that exists keeps the cases that this run does not measure; its table goes between the markers in the README.
@@ -47,7 +47,11 @@ CASES = [
     *(f"infer-mlp-{n}" for n in BATCHES),
     "matmul-512",
     "matmul-1024",
-    *(f"conv-{direction}-{shape}" for shape in ("1x28-32", "32x13-64", "64x5-64") for direction in ("forward", "backward")),
+    *(
+        f"conv-{direction}-{shape}"
+        for shape in ("1x28-32", "32x13-64", "64x5-64")
+        for direction in ("forward", "backward")
+    ),
     "pool-forward",
     "pool-backward",
     "softmax_cross_entropy",
@@ -285,8 +289,12 @@ def tensorflow_step(case: str) -> Step:
         one = [1, 1, 1, 1]
         return compiled(
             lambda x, w, gy: (
-                tf.raw_ops.Conv2DBackpropInput(input_sizes=x.shape, filter=w, out_backprop=gy, strides=one, padding="VALID"),
-                tf.raw_ops.Conv2DBackpropFilter(input=x, filter_sizes=w.shape, out_backprop=gy, strides=one, padding="VALID"),
+                tf.raw_ops.Conv2DBackpropInput(
+                    input_sizes=x.shape, filter=w, out_backprop=gy, strides=one, padding="VALID"
+                ),
+                tf.raw_ops.Conv2DBackpropFilter(
+                    input=x, filter_sizes=w.shape, out_backprop=gy, strides=one, padding="VALID"
+                ),
             ),
             *(x, w, gy),
         )
@@ -570,6 +578,10 @@ def environment(names: list[str]) -> dict[str, Any]:
     return found
 
 
+def processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -594,7 +606,10 @@ def table(report: dict[str, Any]) -> str:
     """The report in Markdown: samples a second, or milliseconds, and the ratio to the fastest of the others."""
     names = [n for n in FRAMEWORKS if any(n in row for row in report["cases"].values())]
     head = ["", *names, "ratio"]
-    lines = [f"{report['processor']}, {report['threads']} threads; " + ", ".join(" ".join(v) for v in report["versions"].items())]
+    lines = [
+        f"{report['processor']}, {report['threads']} threads; "
+        + ", ".join(" ".join(v) for v in report["versions"].items())
+    ]
     lines += ["", f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
     for case in CASES:
         row = report["cases"].get(case)
@@ -637,7 +652,7 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", default="", metavar="REGEX", help="the cases to measure; default: all")
     p.add_argument("--frameworks", nargs="+", choices=FRAMEWORKS, help="default: those that are installed")
-    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    p.add_argument("--threads", type=int, default=processors(), help="default: one for each processor")
     p.add_argument("--rounds", type=int, default=7, help="default: 7")
     p.add_argument("--seconds", type=float, default=0.3, help="of each turn, default: 0.3")
     p.add_argument("--environment", action="store_true", help="also import time and installed size")

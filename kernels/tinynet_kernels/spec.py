@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .precision import check_precision, in_single
+from .runtime import memory
 
 Array = Any  # numpy.ndarray, cupy.ndarray or a simulated device array
 Outputs = Sequence[tuple[tuple[int, ...], Any]]  # (shape, dtype) of each output
@@ -201,15 +202,13 @@ def _place(array: Array) -> tuple[str, int]:
 
 def _channels_last(shape: Sequence[int], dtype: Any) -> Array:
     n, c, h, w = shape
-    return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+    return memory.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
 
 def empty(shape: Sequence[int], dtype: Any, like: Array) -> Array:
     """An uninitialised C-contiguous array on the current device, of the kind of `like`."""
-    if type(like) is np.ndarray:
-        return np.empty(shape, dtype)
-    if device_kind(like) == "cpu":  # numpy.ndarray subclasses such as memmap
-        return np.empty(shape, dtype)
+    if type(like) is np.ndarray or device_kind(like) == "cpu":  # or a subclass such as memmap
+        return memory.empty(shape, dtype)
     if isinstance(like, np.ndarray):  # a simulated device array
         return np.empty(shape, dtype).view(type(like))
     import cupy

@@ -186,9 +186,7 @@ def pooled(
         for n in range(chunk * images // chunks, (chunk + 1) * images // chunks):
             for kind in range(classes.shape[0]):
                 count = (classes[kind, 1] - classes[kind, 0]) * (classes[kind, 3] - classes[kind, 2])
-                _stretch(
-                    x[n * x_image :], 0, 1, plan, kind, 0, count, w, init, flat, 0, channels, floor, lanes
-                )
+                _stretch(x[n * x_image :], 0, 1, plan, kind, 0, count, w, init, flat, 0, channels, floor, lanes)
             for row in range(y.shape[1]):
                 pool_line(image, row, y[n, row], indices[n, row], window)
 
@@ -222,8 +220,24 @@ def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: i
                         target[i] = (t * ROWS + i) * width + start
                     own = _six(target, 0)
                     stop = min(s + step, end)
+                    left = width - start
                     _tile(
-                        x, _six(rows, 0), x_step, lines, s, stop, flat, start, width, sums, own, sums, own, width - start, floor, vectors
+                        x,
+                        _six(rows, 0),
+                        x_step,
+                        lines,
+                        s,
+                        stop,
+                        flat,
+                        start,
+                        width,
+                        sums,
+                        own,
+                        sums,
+                        own,
+                        left,
+                        floor,
+                        vectors,
                     )
             start += vectors * lanes
     return parts

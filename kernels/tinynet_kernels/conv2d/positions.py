@@ -30,7 +30,10 @@ class Plan(NamedTuple):
     classes: Any
 
 
-SINGLE = Plan(*(np.zeros((1, 2), np.int64) for _ in range(2)), np.zeros(3, np.int64), np.array([[0, 1] * 3], np.int64))
+# one position, of one tap
+SINGLE = Plan(
+    np.zeros((1, 2), np.int64), np.zeros((1, 2), np.int64), np.zeros(3, np.int64), np.array([[0, 1] * 3], np.int64)
+)
 
 
 @lru_cache(maxsize=256)
@@ -90,9 +93,7 @@ def _plan(
         for across, in_columns in horizontal:
             begin = len(taps)
             for i, y in down:
-                line = [
-                    ((y * w_source + x) * c_source, (i * kw + j) * run * width, run) for j, x in across
-                ]
+                line = [((y * w_source + x) * c_source, (i * kw + j) * run * width, run) for j, x in across]
                 taps += [(*line[0][:2], run * len(line))] if whole and line else line
             ends = row + len(in_rows), column + len(in_columns)
             classes.append((row, ends[0], column, ends[1], begin, len(taps)))

@@ -42,7 +42,7 @@ def dropout(outputs: tuple[Any], x: Any, *, p: float, seed: int, offset: int, st
     flat = np.ascontiguousarray(x).reshape(-1)
     result = y.reshape(-1) if y.flags.c_contiguous else np.empty_like(flat)
     loops.dropout(flat, result, np.uint32(reference.threshold(p)), scale, *_key(seed), np.uint64(offset))
-    if result.base is not y:
+    if not y.flags.c_contiguous:
         y[...] = result.reshape(y.shape)
 
 
