@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from . import report, schedules
 
-DATASETS = ("mnist",)
+DATASETS = ("mnist", "fashion-mnist", "kmnist", "cifar10")
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 EVALUATION_BATCH = 500
 MEAN, STD = 33.3184, 78.5675  # of MNIST's training pixels, 0 to 255
@@ -68,8 +68,19 @@ def parser() -> argparse.ArgumentParser:
     count, share = _number(int, 1), _number(float, 0, 1)
     positive, amount = _number(float, 0, above=True), _number(float, 0)
     p.add_argument("--device", default="auto", metavar="{auto,cpu,cuda,cuda:N}", help="default: auto")
-    p.add_argument("--dataset", default="mnist", choices=DATASETS, help="default: mnist, which is in the package")
-    p.add_argument("--data-dir", type=Path, metavar="DIR", help="a folder with idx files, or an npz file, of your own")
+    p.add_argument(
+        "--dataset",
+        default="mnist",
+        choices=DATASETS,
+        help="default: mnist, which is in the package; the others are downloaded once",
+    )
+    p.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="data of your own: a folder with train/CLASS/ and test/CLASS/ of pictures, train.csv and test.csv, or idx files; "
+        "or an npz file",
+    )
     p.add_argument("--model", default="cnn", choices=tuple(MODELS), help="default: cnn")
     p.add_argument("--epochs", type=count, default=5, help="default: 5")
     p.add_argument("--batch-size", type=count, default=64, help="default: 64")
@@ -202,19 +213,20 @@ def build(args: argparse.Namespace, device: Any) -> Built:
     """Data and the untrained model; ValueError, OSError for data that cannot be read or used."""
     import tinynet
 
-    from . import models
+    from . import models, transforms
 
     tinynet.manual_seed(args.seed)
     loaders, image, classes = _loaders(args, device)
     model = models.create(args.model, classes, image[0], image[-1]).to(device)
     _add_dropout(model, args.dropout)
     augment = _augmentation(args, image)
+    normalize = transforms.Normalize(*_scale(args, loaders["train"].dataset))
 
     def prepare(batch: Any) -> Any:
         images = batch.float()
         if augment is not None and model.training:
             images = augment(images)
-        return (images - MEAN) / STD
+        return normalize(images)
 
     return Built(loaders, image, classes, model, prepare)
 
@@ -425,21 +437,14 @@ def _augmentation(args: argparse.Namespace, image: tuple[int, ...]) -> Any:
 def _loaders(args: argparse.Namespace, device: Any) -> tuple[dict[str, Any], tuple[int, ...], int]:
     """Loaders of the training, validation and test part on the device, the shape of an image, and the classes."""
     from . import from_numpy
-    from .datasets import MNIST, load_folder
     from .utils.data import DataLoader, TensorDataset, random_split
 
-    if args.data_dir is None:
-        parts = [MNIST(train=train) for train in (True, False)]
-        arrays = [(p.data.numpy(), p.targets.numpy()) for p in parts]
-    else:
-        x_train, y_train, x_test, y_test = load_folder(args.data_dir)
-        arrays = [(x_train, y_train.astype("int64")), (x_test, y_test.astype("int64"))]
+    arrays = _arrays(args)
     sets = []
     for (images, labels), limit in zip(arrays, (args.limit_train, args.limit_test)):
-        images = images[:limit] if images.ndim == 4 else images[:limit, None]
         if not len(images):
             raise ValueError("the data set has no images")
-        sets.append(TensorDataset(from_numpy(images).to(device), from_numpy(labels[:limit]).to(device)))
+        sets.append(TensorDataset(from_numpy(images[:limit]).to(device), from_numpy(labels[:limit]).to(device)))
     classes = int(max(labels.max() for _, labels in arrays)) + 1
     train, test = sets
     loaders: dict[str, Any] = {}
@@ -453,6 +458,36 @@ def _loaders(args: argparse.Namespace, device: Any) -> tuple[dict[str, Any], tup
         loaders["train"] = DataLoader(train, args.batch_size, shuffle=True)
     loaders["test"] = DataLoader(test, EVALUATION_BATCH)
     return loaders, train.tensors[0].shape[1:], classes
+
+
+def _arrays(args: argparse.Namespace) -> list[tuple[Any, Any]]:
+    """(images (N, C, H, W), labels int64) of the training and the test part."""
+    from . import datasets
+
+    if args.data_dir is None:
+        kinds: dict[str, Any] = {
+            "mnist": datasets.MNIST,
+            "fashion-mnist": datasets.FashionMNIST,
+            "kmnist": datasets.KMNIST,
+            "cifar10": datasets.CIFAR10,
+        }
+        parts = [kinds[args.dataset](train=train, download=True) for train in (True, False)]
+        arrays = [(part.data.numpy(), part.targets.numpy()) for part in parts]
+    else:
+        x_train, y_train, x_test, y_test = datasets.load_folder(args.data_dir)
+        arrays = [(x_train, y_train.astype("int64")), (x_test, y_test.astype("int64"))]
+    return [(images if images.ndim == 4 else images[:, None], labels) for images, labels in arrays]
+
+
+def _scale(args: argparse.Namespace, train: Any) -> tuple[list[float], list[float]]:
+    """The mean and standard deviation of each channel, 0 to 255, over the first 10,000 training images."""
+    import numpy as np
+
+    if args.data_dir is None and args.dataset == "mnist":
+        return [MEAN], [STD]
+    images = train.batch(np.arange(min(len(train), 10_000)))[0].double()
+    means, stds = images.mean(dim=(0, 2, 3)).tolist(), images.std(dim=(0, 2, 3), correction=0).tolist()
+    return means, [std or 1.0 for std in stds]
 
 
 def _versions(device: Any) -> dict[str, str]:

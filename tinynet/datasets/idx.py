@@ -1,10 +1,9 @@
-"""Reading image data: idx files (the format of MNIST) and npz archives."""
+"""Reading idx files, the format of MNIST."""
 
 from __future__ import annotations
 
 import gzip
 import lzma
-import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -50,44 +49,3 @@ def read_idx(path: str | Path) -> Any:
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise ValueError(f"{file} is damaged: {error}") from None
     return parse_idx(data, str(file))
-
-
-def load_folder(root: str | Path) -> tuple[Any, Any, Any, Any]:
-    """(train images, train labels, test images, test labels) of a folder with MNIST's four idx files, or of an npz file.
-
-    The idx files are named train-images*, train-labels*, t10k-images* (or test-images*) and t10k-labels*, compressed or
-    not; an npz archive has x_train, y_train, x_test and y_test. Raises FileNotFoundError or ValueError.
-    """
-    path = Path(root)
-    if path.is_file():
-        return _load_npz(path)
-    if not path.is_dir():
-        raise FileNotFoundError(f"{path} is neither a folder nor an npz file")
-    arrays = []
-    for kind in ("train-images", "train-labels", "t10k-images", "t10k-labels"):
-        found = sorted(p for p in path.iterdir() if p.name.startswith((kind, kind.replace("t10k", "test"))))
-        if not found:
-            raise FileNotFoundError(f"{path} has no file {kind}*")
-        arrays.append(read_idx(found[0]))
-    return _checked(path, *arrays)
-
-
-def _load_npz(path: Path) -> tuple[Any, Any, Any, Any]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [n for n in ("x_train", "y_train", "x_test", "y_test") if n not in archive]
-            if missing:
-                raise ValueError(f"{path} has no array {', '.join(missing)}")
-            return _checked(path, *(archive[n] for n in ("x_train", "y_train", "x_test", "y_test")))
-    except (zipfile.BadZipFile, zlib.error, EOFError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not an npz archive, or damaged: {error}") from None
-
-
-def _checked(path: Path, *arrays: Any) -> tuple[Any, Any, Any, Any]:
-    x_train, y_train, x_test, y_test = arrays
-    for part, x, y in (("training", x_train, y_train), ("test", x_test, y_test)):
-        if x.ndim not in (3, 4) or y.ndim != 1 or len(x) != len(y):
-            raise ValueError(f"{path}: the {part} images have shape {x.shape} and the labels {y.shape}")
-        if y.dtype.kind not in "iu" or (y.size and int(y.min()) < 0):
-            raise ValueError(f"{path}: the {part} labels are {y.dtype}, expected integers from 0")
-    return x_train, y_train, x_test, y_test

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..tensor import Tensor
-from ..utils.data import Dataset
-from .idx import load_folder, parse_idx
+from .folder import load_folder
+from .idx import parse_idx
+from .images import ImageDataset
 
 # SHA-256 of the four files as first distributed, uncompressed
 CHECKSUMS = {
@@ -43,10 +44,11 @@ def verified(packed: bytes, name: str) -> bytes:
     return data
 
 
-class MNIST(Dataset):
+class MNIST(ImageDataset):
     """60,000 training or 10,000 test images of handwritten digits.
 
-    root       a folder with MNIST's idx files, or an npz archive; default: the copy inside the package.
+    root       a folder with MNIST's idx files, or an npz archive. Default, or where `download` finds none: the copy inside
+               the package; nothing is downloaded.
     train      which part.
     transform, target_transform  applied to an image (a float tensor (1, 28, 28) in [0, 1]) and to a label (an int).
 
@@ -62,22 +64,15 @@ class MNIST(Dataset):
         train: bool = True,
         transform: Callable[[Tensor], Any] | None = None,
         target_transform: Callable[[int], Any] | None = None,
+        download: bool = False,
     ) -> None:
-        if root is None:
+        if root is None or (download and not _has_files(Path(root))):
             part = "train" if train else "t10k"
             images, labels = _embedded(f"{part}-images-idx3-ubyte"), _embedded(f"{part}-labels-idx1-ubyte")
         else:
             images, labels = load_folder(root)[0 if train else 2 :][:2]
-        self.data, self.targets = Tensor._make(images), Tensor._make(labels.astype("int64"))
-        self.transform, self.target_transform = transform, target_transform
+        super().__init__(images, labels, transform, target_transform)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image: Any = self.data[index].unsqueeze(0).float() / 255.0
-        label: Any = int(self.targets[index])
-        return (
-            image if self.transform is None else self.transform(image),
-            label if self.target_transform is None else self.target_transform(label),
-        )
 
-    def __len__(self) -> int:
-        return len(self.data)
+def _has_files(root: Path) -> bool:
+    return root.is_file() or any(root.glob("train-images*"))

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..nn import Module
-from .convolutional import cnn, lenet5, resnet20, vgg_small
+from .convolutional import cnn, lenet5, resnet20, simple_convnet, vgg_small
 from .dense import mlp
 from .sequential import gru, lstm, transformer
 
-__all__ = ["MODELS", "cnn", "create", "gru", "lenet5", "lstm", "mlp", "resnet20", "transformer", "vgg_small"]
+__all__ = [
+    "MODELS",
+    "cnn",
+    "create",
+    "gru",
+    "lenet5",
+    "lstm",
+    "mlp",
+    "resnet20",
+    "simple_convnet",
+    "transformer",
+    "vgg_small",
+]
 
 MODELS: dict[str, Callable[..., Module]] = {
     "mlp": mlp,
     "lenet5": lenet5,
     "cnn": cnn,
+    "simple-convnet": simple_convnet,
     "vgg-small": vgg_small,
     "resnet20": resnet20,
     "lstm": lstm,

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, Tanh
+from ..nn import (
+    AdaptiveAvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    Module,
+    ReLU,
+    Sequential,
+    Tanh,
+)
 from ..nn import functional as F
 from ..tensor import Tensor
 
@@ -25,6 +37,24 @@ def cnn(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> Mo
         Linear(64 * size * size, 64),
         ReLU(),
         Linear(64, num_classes),
+    )
+
+
+def simple_convnet(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> Module:
+    """The network of Keras' "Simple MNIST convnet" (Chollet 2015): 34,826 parameters on MNIST, dropout of one half."""
+    size = ((image_size - 2) // 2 - 2) // 2
+    if size < 1:
+        raise ValueError(f"image_size is {image_size}, expected at least 10")
+    return Sequential(
+        Conv2d(in_channels, 32, 3),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(32, 64, 3),
+        ReLU(),
+        MaxPool2d(2),
+        Flatten(),
+        Dropout(0.5),
+        Linear(64 * size * size, num_classes),
     )
 
 
