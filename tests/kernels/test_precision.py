@@ -11,6 +11,7 @@ import pytest
 import tinynet_kernels as kernels
 from tinynet.device import device as Device
 from tinynet.device import move
+from tinynet_kernels.conv2d import reference
 from tinynet_kernels.precision import rounded
 
 UNIT = 2.0**-24
@@ -52,6 +53,38 @@ def test_matmul(
     assert (error <= bound(exact, sizes, k, dtype, precision)).all()
     if precision != "highest" and k > 8:
         assert error.max() > 4 * k * UNIT * np.abs(exact).max(), "the factors were not rounded"
+
+
+CONVOLUTIONS: list[tuple[Any, Any, dict[str, Any]]] = [
+    ((2, 3, 6, 7), (4, 3, 3, 3), {}),
+    ((2, 3, 9, 10), (4, 3, 3, 2), {"stride": (3, 2), "padding": (1, 0)}),
+    ((2, 4, 9, 8), (6, 2, 3, 2), {"stride": (2, 1), "padding": (2, 1), "dilation": (1, 2), "groups": 2}),
+    ((2, 37, 11, 9), (67, 37, 3, 3), {"padding": 1}),
+    ((9, 3, 12, 11), (5, 3, 3, 3), {}),
+]
+
+
+@pytest.mark.parametrize("dtype, precision", CASES)
+@pytest.mark.parametrize("x_shape, w_shape, params", CONVOLUTIONS)
+def test_conv2d(device: str, x_shape: Any, w_shape: Any, params: dict[str, Any], dtype: str, precision: str) -> None:
+    rng = np.random.default_rng(x_shape[1])
+    x, w, bias = (rng.standard_normal(shape).astype(dtype) for shape in (x_shape, w_shape, w_shape[:1]))
+    y_shape = reference.conv2d(x, w, **params).shape
+    gy = rng.standard_normal(y_shape).astype(dtype)
+    calls: list[tuple[Any, Any, Any, int]] = [
+        (kernels.conv2d, reference.conv2d, (x, w, bias), w[0].size),
+        (kernels.conv2d_input_grad, reference.conv2d_input_grad, (gy, w, x_shape), w.size // w_shape[1]),
+        (kernels.conv2d_weight_grad, reference.conv2d_weight_grad, (x, gy, w_shape), gy[:, 0].size),
+    ]
+    for function, definition, args, count in calls:
+        moved = [to(device, a) if isinstance(a, np.ndarray) else a for a in args]
+        runs = [host(function(*moved, precision=precision, **params)) for _ in range(2)]
+        assert runs[0].tobytes() == runs[1].tobytes(), "two runs differ"
+        exact, sizes = (
+            definition(*(f(a.astype(np.float64)) if isinstance(a, np.ndarray) else a for a in args), **params)
+            for f in (np.asarray, np.abs)
+        )
+        assert (abs(runs[0] - exact) <= bound(exact, sizes, count, dtype, precision)).all(), function.__name__
 
 
 def test_precision_of_float64_is_ignored() -> None:

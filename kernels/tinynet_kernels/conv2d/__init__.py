@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import check_activation, check_float, check_ndim, check_shape
+from ..arguments import check_activation, check_any_float, check_ndim, check_shape
 from ..spec import Array, Cost, KernelSpec, Outputs
 from . import samples
 from .geometry import Geometry, geometry
@@ -18,7 +18,7 @@ def _check_forward(
 ) -> Outputs:
     check_ndim(4, "(N, C, H, W)", x=x)
     check_ndim(4, "(O, C // groups, KH, KW)", w=w)
-    dtype = check_float(x=x, w=w, bias=bias)
+    dtype = check_any_float(x=x, w=w, bias=bias)
     g = geometry(x.shape, w.shape, **params)
     if bias is not None:
         check_shape("bias", bias, (w.shape[0],))
@@ -27,14 +27,14 @@ def _check_forward(
 
 
 def _check_input_grad(gy: Array, w: Array, input_shape: Sequence[int], **params: Any) -> Outputs:
-    dtype = check_float(gy=gy, w=w)
+    dtype = check_any_float(gy=gy, w=w)
     g = geometry(input_shape, w.shape, **params)
     check_shape("gy", gy, g.y_shape)
     return [(g.x_shape, dtype)]
 
 
 def _check_weight_grad(x: Array, gy: Array, weight_shape: Sequence[int], **params: Any) -> Outputs:
-    dtype = check_float(x=x, gy=gy)
+    dtype = check_any_float(x=x, gy=gy)
     g = geometry(x.shape, weight_shape, **params)
     check_shape("gy", gy, g.y_shape)
     return [(g.w_shape, dtype)]
@@ -67,6 +67,9 @@ def _spec(name: str, check: Any, cost: Any, direction: str, bad_samples: Any) ->
             "tiled": f"tinynet_kernels.conv2d.cuda:{name}",
             "naive": f"tinynet_kernels.conv2d.cuda:{name}_naive",
         },
+        tensor_cores=f"tinynet_kernels.conv2d.tensor_cores:{name}",
+        dtypes=("float16", "float32", "float64"),
+        tolerance={"float16": (1e-3, 2e-3), "float32": (1e-4, 1e-5), "float64": (1e-10, 1e-12)},
         samples=samples.samples(direction),
         bad_samples=bad_samples,
         cost=cost,
@@ -91,21 +94,25 @@ def conv2d(
     dilation: Any = 1,
     groups: int = 1,
     activation: str | None = None,
+    precision: str = "highest",
     out: Array | None = None,
     variant: str | None = None,
 ) -> Array:
     """`activation(x * w + bias)`, where * slides w over x without flipping it.
 
-    x           (N, C, H, W), float32 or float64.
+    x           (N, C, H, W), float16, float32 or float64.
     w           (O, C // groups, KH, KW), the dtype of x.
     bias        (O,), added to every pixel.
     stride, padding, dilation  int or (vertical, horizontal) pair; zeros are padded on both sides.
     groups      output channel o sees input channels of its group only; must divide C and O.
     activation  None or "relu".
+    precision   of float32 factors: "highest" keeps them, "high" rounds them to TF32, "medium" to bfloat16.
     out         (N, O, OH, OW), OH = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1; written when given.
-    variant     CUDA: "tiled" (default) or "naive".
+    variant     CUDA: "tiled" (default) or "naive"; float16 and lower precisions run on tensor cores where there are any.
 
-    Raises TypeError for dtypes and devices, ValueError for shapes and parameters that do not fit.
+    Errors of float16 and rounded factors are those of `matmul` for K = C // groups * KH * KW; those of the gradients too,
+    for as many products as an element of the result sums. Raises TypeError for dtypes and devices, ValueError for shapes
+    and parameters that do not fit.
     """
     return _FORWARD(
         x,
@@ -116,6 +123,7 @@ def conv2d(
         dilation=dilation,
         groups=groups,
         activation=activation,
+        precision=precision,
         out=out,
         variant=variant,
     )
@@ -130,6 +138,7 @@ def conv2d_input_grad(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    precision: str = "highest",
     out: Array | None = None,
     variant: str | None = None,
 ) -> Array:
@@ -145,6 +154,7 @@ def conv2d_input_grad(
         padding=padding,
         dilation=dilation,
         groups=groups,
+        precision=precision,
         out=out,
         variant=variant,
     )
@@ -159,6 +169,7 @@ def conv2d_weight_grad(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    precision: str = "highest",
     out: Array | None = None,
     variant: str | None = None,
 ) -> Array:
@@ -174,6 +185,7 @@ def conv2d_weight_grad(
         padding=padding,
         dilation=dilation,
         groups=groups,
+        precision=precision,
         out=out,
         variant=variant,
     )

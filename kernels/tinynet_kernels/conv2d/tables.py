@@ -16,6 +16,7 @@ import numpy as np
 from .geometry import Geometry
 
 MAX_TAPS = 31  # bits of a mask; bit 31 is never set and belongs to the padding of the product table
+ABSENT = 31  # the product table's entry of no product
 MAX_OFFSET = 1 << 25  # an offset shares 32 bits with its tap
 
 
@@ -78,7 +79,7 @@ def _tables(
     offsets = np.array([dy * w + dx for dy, dx in moves], np.int64)
     factors = (np.arange(channels)[:, None] * (h * w) + offsets) * 32 + np.arange(len(moves))
     products = factors.size
-    padded = np.full(-(-max(products, 1) // 32) * 32, 31, np.int32)
+    padded = np.full(-(-max(products, 1) // 32) * 32, ABSENT, np.int32)
     padded[:products] = factors.reshape(-1)
     base = np.broadcast_to(row * w + column, mask.shape).reshape(-1).astype(np.int32)
     return Tables(base, mask.reshape(-1), position.astype(np.int32), padded, products, taps)

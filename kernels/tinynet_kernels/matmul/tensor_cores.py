@@ -36,6 +36,7 @@ from ..runtime.tensor_core_primitives import (
     load_float16,
     load_matrices,
     load_matrices_transposed,
+    load_word,
     mma_bfloat16,
     mma_float16,
     mma_tf32,
@@ -73,7 +74,7 @@ LARGE, SMALL = Tile(128, 128, 2, 4, 2), Tile(64, 64, 2, 2, 4)
 def product(KIND: int, tile: Tile, a_along_k: bool, b_along_k: bool, B: int = AS_IT_LIES, half: bool = False) -> Kernel:
     """y = a b, for one kind of operand and one layout.
 
-    a_along_k, b_along_k  whether neighbours in memory are neighbours along k; TF32 needs both.
+    a_along_k, b_along_k  whether neighbours in memory are neighbours along k, for TF32 by far the better.
     B                     IMAGE: column p of b is the window of pixel p: element k lies at base[p] + factors[k], as in
                           `conv2d.tables` but for chunks of k. PIXELS: the same for row p, which is summed over.
     half                  y is float16, else float32.
@@ -85,9 +86,9 @@ def product(KIND: int, tile: Tile, a_along_k: bool, b_along_k: bool, B: int = AS
     ROWS, COLUMNS = tile.rows, tile.columns
     DOWN, ACROSS = ROWS // tile.warps_down // 16, COLUMNS // tile.warps_across // 8  # 16 x 8 tiles of a warp
     WARPS_DOWN = tile.warps_down
-    # A row of shared memory is a slice of a row of the operand, or of k; the chunk more spreads reads over the banks.
-    PITCH_A = DEPTH + CHUNK if a_along_k else ROWS + CHUNK
-    PITCH_B = DEPTH + CHUNK if b_along_k else COLUMNS + CHUNK
+    # A row of shared memory is a slice of a row of the operand, or of k; the bytes more spread reads over the banks.
+    PITCH_A = DEPTH + CHUNK if a_along_k else ROWS + 8
+    PITCH_B = DEPTH + CHUNK if b_along_k else COLUMNS + 8
     LANES_A = 4 if a_along_k else ROWS // CHUNK  # threads side by side that copy a row
     LANES_B = 4 if b_along_k else COLUMNS // CHUNK
     PASSES_A, PASSES_B = ROWS * 4 // THREADS, COLUMNS * 4 // THREADS
@@ -264,10 +265,14 @@ def product(KIND: int, tile: Tile, a_along_k: bool, b_along_k: bool, B: int = AS
         in_8 = int32((lane & 7) + (lane >> 4) * 8)
         if a_along_k:
             a_from = int32((down + in_16) * PITCH_A + (lane >> 4) * CHUNK)
+        elif KIND == 2:
+            a_from = int32((lane & 3) * PITCH_A + down + (lane >> 2))
         else:
             a_from = int32(in_8 * PITCH_A + down + ((lane >> 3) & 1) * CHUNK)
         if b_along_k:
             b_from = int32(START_B + (across + in_8) * PITCH_B + ((lane >> 3) & 1) * CHUNK)
+        elif KIND == 2:
+            b_from = int32(START_B + (lane & 3) * PITCH_B + across + (lane >> 2))
         else:
             b_from = int32(START_B + in_16 * PITCH_B + across + (lane >> 4) * CHUNK)
 
@@ -311,6 +316,14 @@ def product(KIND: int, tile: Tile, a_along_k: bool, b_along_k: bool, B: int = AS
                 for i in static_range(DOWN):
                     if a_along_k:
                         part_a = load_matrices(shared, from_a + i * 16 * PITCH_A + s * 2 * CHUNK)
+                    elif KIND == 2:  # ldmatrix transposes 16-bit elements only
+                        place = int32(from_a + i * 16 + s * 8 * PITCH_A)
+                        part_a = (
+                            load_word(shared, place),
+                            load_word(shared, place + 8),
+                            load_word(shared, place + 4 * PITCH_A),
+                            load_word(shared, place + 4 * PITCH_A + 8),
+                        )
                     else:
                         part_a = load_matrices_transposed(shared, from_a + i * 16 + s * 16 * PITCH_A)
                     parts_a = parts_a + (part_a,)
@@ -318,6 +331,14 @@ def product(KIND: int, tile: Tile, a_along_k: bool, b_along_k: bool, B: int = AS
                 for j in static_range(ACROSS // 2):
                     if b_along_k:
                         pair = load_matrices(shared, from_b + j * 16 * PITCH_B + s * 2 * CHUNK)
+                    elif KIND == 2:
+                        place = int32(from_b + j * 16 + s * 8 * PITCH_B)
+                        pair = (
+                            load_word(shared, place),
+                            load_word(shared, place + 4 * PITCH_B),
+                            load_word(shared, place + 8),
+                            load_word(shared, place + 4 * PITCH_B + 8),
+                        )
                     else:
                         pair = load_matrices_transposed(shared, from_b + j * 16 + s * 16 * PITCH_B)
                     parts_b = parts_b + ((pair[0], pair[1]), (pair[2], pair[3]))

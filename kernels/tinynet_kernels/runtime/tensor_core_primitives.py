@@ -25,6 +25,7 @@ __all__ = [
     "load_float16",
     "load_matrices",
     "load_matrices_transposed",
+    "load_word",
     "mma_bfloat16",
     "mma_float16",
     "mma_tf32",
@@ -198,6 +199,16 @@ def load_float(typing_context, array, index):  # type: ignore[no-untyped-def]
         return builder.load(_as(FLOAT, context, builder, signature, values), align=4)
 
     return types.float32(array, index), generate
+
+
+@intrinsic
+def load_word(typing_context, array, index):  # type: ignore[no-untyped-def]
+    """Element `index` of an array of words."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load(_as(WORD, context, builder, signature, values), align=4)
+
+    return types.uint32(array, index), generate
 
 
 @intrinsic

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import hashlib
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -20,7 +21,7 @@ static_range = range
 def unrolled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with its `static_range` loops expanded; their bounds are ints, module globals or closure variables.
 
-    Name, file, line numbers and closure stay those of the original, so that Numba's cache and tracebacks work.
+    File, line numbers and closure stay those of the original, so that tracebacks work.
     """
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     definition = tree.body[0]
@@ -32,7 +33,7 @@ def unrolled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def rebuilt(function: Callable[..., Any], tree: ast.Module, closure: dict[str, Any]) -> Callable[..., Any]:
-    """The function again, from its changed source: with its name, file, line numbers, globals, closure and annotations."""
+    """The function again, from its changed source: with its file, line numbers, globals, closure and annotations."""
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
     definition.decorator_list = []
@@ -48,7 +49,9 @@ def rebuilt(function: Callable[..., Any], tree: ast.Module, closure: dict[str, A
     namespace: dict[str, Any] = {}
     exec(code, function.__globals__, namespace)  # the code is the caller's own, rewritten
     result = namespace["make"](**closure)
-    result.__qualname__, result.__annotations__ = function.__qualname__, function.__annotations__
+    # Numba's cache tells functions apart by name and bytecode, which may differ in constants and globals alone.
+    digest = hashlib.sha1(ast.unparse(definition).encode()).hexdigest()[:12]
+    result.__qualname__, result.__annotations__ = f"{function.__qualname__}_{digest}", function.__annotations__
     result.__wrapped__ = function
     return result  # type: ignore[no-any-return]
 
