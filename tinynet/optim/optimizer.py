@@ -116,6 +116,10 @@ class Optimizer:
         """Changes flat arrays in place: the parameters and each of `state_names`. `step` counts from 1."""
         raise TypeError(f"{type(self).__name__} does not define update()")
 
+    def _scalars(self, group: Mapping[str, Any], step: int) -> dict[str, float]:
+        """What PyTorch keeps for each parameter though it follows from the number of the step: for the saved state."""
+        return {}
+
     def _rebuild(self) -> None:
         """New arenas where parameters have been moved since; their states move along."""
         if all(arena.intact() for _, arena in self._arenas):
@@ -141,13 +145,19 @@ class Optimizer:
         """{"state": {index: {"step": n, name: tensor}}, "param_groups": [...]}, as PyTorch's."""
         states = self._states_by_param()
         indices: dict[int, int] = {}
+        options: dict[int, Mapping[str, Any]] = {}
         groups = []
         for group in self.param_groups:
             for p in group["params"]:
                 indices.setdefault(id(p), len(indices))
+                options[id(p)] = group
             groups.append({**group, "params": [indices[id(p)] for p in group["params"]]})
         state = {
-            index: {"step": self._steps[key], **{n: t.clone() for n, t in states.get(key, {}).items()}}
+            index: {
+                "step": self._steps[key],
+                **self._scalars(options[key], self._steps[key]),
+                **{n: t.clone() for n, t in states.get(key, {}).items()},
+            }
             for key, index in indices.items()
             if key in self._steps
         }
@@ -169,7 +179,8 @@ class Optimizer:
         for group, saved in zip(self.param_groups, groups):
             group.update({k: copy.deepcopy(v) for k, v in saved.items() if k != "params"})
         self._rebuild()
-        self._steps = {id(params[i]): int(entry["step"]) for i, entry in state.items() if "step" in entry}
+        # PyTorch's SGD keeps no number of the step; that it was not the first is all that matters there
+        self._steps = {id(params[i]): int(entry.get("step", 1)) for i, entry in state.items() if entry}
         self._restore(
             {
                 id(params[i]): {n: entry[n] for n in self.state_names if entry.get(n) is not None}
