@@ -42,6 +42,9 @@ class Callback:
     def on_interrupt(self, trainer: Trainer) -> None:
         """When `trainer.stop()` ended an epoch before its end."""
 
+    def on_exception(self, trainer: Trainer) -> None:
+        """When an exception, such as KeyboardInterrupt, leaves `fit`; none of the other events follows."""
+
     def on_fit_end(self, trainer: Trainer) -> None: ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -117,6 +120,9 @@ class ProgressBar(Callback):
             print(f"  validation: {held}", file=sys.stderr, flush=True)
 
     def on_interrupt(self, trainer: Trainer) -> None:
+        self._close()
+
+    def on_exception(self, trainer: Trainer) -> None:
         self._close()
 
     def on_fit_end(self, trainer: Trainer) -> None:
@@ -195,6 +201,7 @@ class ModelCheckpoint(Callback):
     extra    goes into each state beside the trainer's, such as the options of the run.
 
     A state that cannot be written, such as to a full disk, is reported on stderr; the earlier ones and training remain.
+    A new run in the same folder takes the states of another away when it has written one of its own.
     """
 
     after_others = True
@@ -211,10 +218,11 @@ class ModelCheckpoint(Callback):
             raise ValueError(f"every is {every}, expected at least 1")
         self.checkpoints, self.every = Checkpoints(folder), every
         self.best, self.extra = _Best(monitor, mode), dict(extra or {})
+        self.new = False  # nothing of this run is written yet: what there may be is of another
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         if trainer.step == 0 and not trainer.history:
-            self.checkpoints.clear()
+            self.new = True
             self._save(trainer)
 
     def on_step(self, trainer: Trainer) -> None:
@@ -234,7 +242,8 @@ class ModelCheckpoint(Callback):
 
     def _save(self, trainer: Trainer) -> None:
         try:
-            self.checkpoints.save(trainer.step, {**self.extra, "trainer": trainer.state_dict()})
+            self.checkpoints.save(trainer.step, {**self.extra, "trainer": trainer.state_dict()}, only=self.new)
+            self.new = False
         except OSError as error:
             self._report(error)
 
@@ -309,6 +318,9 @@ class TensorBoard(Callback):
             if isinstance(value, (int, float)) and name != "epoch":
                 self.writer.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
         self.writer.flush()
+
+    def on_exception(self, trainer: Trainer) -> None:
+        self.writer.close()
 
     def on_fit_end(self, trainer: Trainer) -> None:
         self.writer.close()

@@ -91,15 +91,17 @@ class Checkpoints:
         """Newest first."""
         return sorted(self.folder.glob("step-*.safetensors"), reverse=True)
 
-    def save(self, step: int, state: Mapping[str, Any]) -> None:
+    def save(self, step: int, state: Mapping[str, Any], *, only: bool = False) -> None:
         """Writes a state, then forgets the oldest, what a killed run left half written, and states of later steps: those
-        were damaged, or the run would have gone on from them."""
+        were damaged, or the run would have gone on from them. `only` forgets all others, as of another run."""
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"step-{step:08d}.safetensors"
         save_state(state, target)
-        later = [path for path in self.files() if path > target]
-        for path in [*later, *self.files()[len(later) + self.keep :], *self.folder.glob(".step-*")]:
-            path.unlink(missing_ok=True)
+        others = [path for path in self.files() if path != target]
+        kept = [] if only else [path for path in others if path < target][: self.keep - 1]
+        for path in [*others, *self.folder.glob(".step-*")]:
+            if path not in kept:
+                path.unlink(missing_ok=True)
 
     def load(self) -> tuple[dict[str, Any], list[str]]:
         """The newest state that is whole, and a line about each newer file that is not.
@@ -110,16 +112,11 @@ class Checkpoints:
         for path in self.files():
             try:
                 return load_state(path), problems
-            except CheckpointError as error:
+            except (CheckpointError, OSError) as error:  # an unreadable sector is an OSError
                 problems.append(str(error))
         if problems:
             raise CheckpointError(f"{self.folder} has no checkpoint that is whole: " + "; ".join(problems))
         raise FileNotFoundError(f"{self.folder} has no checkpoint")
-
-    def clear(self) -> None:
-        """Forgets all, for a new run in the same place."""
-        for path in [*self.files(), *self.folder.glob(".step-*")]:
-            path.unlink()
 
 
 def _encode(tensors: Mapping[str, Tensor], text: str) -> bytes:

@@ -92,6 +92,8 @@ class Trainer:
         self.finished = False  # nothing is left to do for `fit`, such as after early stopping
         self.interrupted = False
         self._order: Tensor | None = None  # the state of the random numbers when the present epoch began
+        self._own_order: Tensor | None = None  # that of the loader's own generator, if it has one
+        self._loaded = False  # whether that is from a saved state, and the generator is still to take it up
         self._start = time.perf_counter()
         self._seconds = 0.0  # spent on the present epoch before a resume
 
@@ -104,15 +106,26 @@ class Trainer:
         which metrics that are arrays are lists.
 
         data, validation  a loader (an iterable of (inputs, targets)), or a pair of arrays or tensors, which are cut into
-                          batches of `batch_size`, the training data in a new order each epoch if `shuffle`.
+                          batches of `batch_size`, the training data in a new order each epoch if `shuffle`. Batches are
+                          moved to the model's device; NumPy arrays of floats take the dtype of its weights.
+
+        After early stopping nothing is left to do, and further calls return at once.
         """
         if epochs < 0:
             raise ValueError(f"epochs is {epochs}, expected at least 0")
-        batches = _loader(data, batch_size, shuffle)
-        held = None if validation is None else _loader(validation, batch_size, False)
+        batches = self._loader(data, batch_size, shuffle)
+        held = None if validation is None else self._loader(validation, batch_size, False)
         self.epochs, self.interrupted = epochs, False
+        try:
+            self._fit(batches, held)
+        except BaseException:
+            self._call("on_exception")
+            raise
+        return self.history
+
+    def _fit(self, batches: Iterable[Any], held: Iterable[Any] | None) -> None:
         self._call("on_fit_begin")
-        while self.epoch < epochs and not self.finished:
+        while self.epoch < self.epochs and not self.finished:
             if not self._train_epoch(batches):
                 self._call("on_interrupt")
                 break
@@ -131,7 +144,6 @@ class Trainer:
         self._call("on_fit_end")
         if self.ema is not None and not self.interrupted:
             self.model.load_state_dict(self.ema.average)
-        return self.history
 
     def stop(self) -> None:
         """Ends `fit` after the present update, in the middle of the epoch. May be called from a signal handler."""
@@ -152,6 +164,12 @@ class Trainer:
             for meter in (self.mean_loss, *self.metrics.values()):
                 meter.reset()
         random.set_rng_state(self._order)
+        own = _own_generator(batches)
+        if own is not None:
+            if self._loaded and self._own_order is not None:
+                own.set_state(self._own_order)
+            self._own_order = own.get_state()
+        self._loaded = False
         self._start = time.perf_counter()
         self._call("on_epoch_begin", len(batches) if hasattr(batches, "__len__") else None)
         pending = 0
@@ -162,7 +180,7 @@ class Trainer:
             if resumed and i == self.batch:
                 random.set_rng_state(now)
                 resumed = False
-            outputs = self._forward(inputs)
+            outputs, targets = self._forward(inputs), self._placed(targets)
             loss = self.loss(outputs, targets)
             loss.backward()
             pending += 1
@@ -182,6 +200,8 @@ class Trainer:
             random.set_rng_state(now)
         if pending:
             self._update(pending)
+        if own is not None and not self.interrupted:
+            self._own_order = own.get_state()
         return not self.interrupted
 
     def _update(self, batches: int) -> None:
@@ -213,8 +233,34 @@ class Trainer:
         self.step += 1
         self._call("on_step")
 
-    def _forward(self, inputs: Tensor) -> Any:
+    def _forward(self, inputs: Any) -> Any:
+        inputs = self._placed(inputs)
         return self.model(inputs if self.prepare is None else self.prepare(inputs))
+
+    def _placed(self, part: Any) -> Any:
+        """A tensor of a batch on the model's device."""
+        return part.to(self._place()) if isinstance(part, Tensor) else part
+
+    def _place(self) -> device:
+        return next((p.device for p in self.model.parameters()), device("cpu"))
+
+    def _tensor(self, part: Any) -> Tensor:
+        """An array or a tensor of the user's; NumPy's floats, which are float64 by default, in the dtype of the weights."""
+        if isinstance(part, np.ndarray) and part.dtype.kind == "f":
+            dtype = next((p.dtype for p in self.model.parameters()), None)
+            return as_tensor(part) if dtype is None else as_tensor(part).to(dtype)
+        return as_tensor(part)
+
+    def _loader(self, data: Any, batch_size: int, shuffle: bool) -> Iterable[Any]:
+        """The data itself if it gives batches, else batches of the pair of arrays."""
+        if not isinstance(data, (tuple, list)):
+            batches: Iterable[Any] = data
+            return batches
+        if len(data) != 2 or not all(isinstance(part, (Tensor, np.ndarray)) for part in data):
+            raise TypeError("data must be a loader or a pair (inputs, targets) of arrays or tensors")
+        from .utils.data import DataLoader, TensorDataset
+
+        return DataLoader(TensorDataset(*map(self._tensor, data)), batch_size, shuffle)
 
     def _call(self, event: str, *args: Any) -> None:
         for callback in self.callbacks:
@@ -236,8 +282,8 @@ class Trainer:
             metric.reset()
         try:
             with self._evaluating():
-                for inputs, targets in _loader(data, batch_size, False):
-                    outputs = self._forward(inputs)
+                for inputs, targets in self._loader(data, batch_size, False):
+                    outputs, targets = self._forward(inputs), self._placed(targets)
                     loss.add(self.loss(outputs, targets), len(targets))
                     for metric in chosen.values():
                         metric.update(outputs, targets)
@@ -249,7 +295,7 @@ class Trainer:
     def predict(self, data: Any, *, batch_size: int = 500) -> Tensor:
         """The outputs for a loader (of inputs, or of tuples that start with them), an array or a tensor, in one tensor."""
         if isinstance(data, (Tensor, np.ndarray)):
-            whole = as_tensor(data)
+            whole = self._tensor(data)
             data = (whole[i : i + batch_size] for i in range(0, max(len(whole), 1), batch_size))
         with self._evaluating():
             return ops.cat([self._forward(b[0] if isinstance(b, (tuple, list)) else b) for b in data])
@@ -278,6 +324,12 @@ class Trainer:
 
     # saving
 
+    def _stateful(self) -> list[Callback]:
+        """The callbacks that have something to save; others, such as logs, may differ when a run goes on."""
+        from .callbacks import Callback
+
+        return [c for c in self.callbacks if type(c).state_dict is not Callback.state_dict]
+
     def state_dict(self) -> dict[str, Any]:
         """All that `fit` needs to go on to the same bits, after any update."""
         return {
@@ -289,19 +341,23 @@ class Trainer:
             "seconds": self.seconds if self._order is not None else 0.0,
             "random": random.get_rng_state(),
             "order": self._order,
+            "own_order": self._own_order,
             "model": dict(self.model.state_dict()),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
             "mean_loss": self.mean_loss.state_dict(),
             "metrics": {name: metric.state_dict() for name, metric in self.metrics.items()},
-            "callbacks": [[type(c).__name__, c.state_dict()] for c in self.callbacks],
+            "callbacks": [[type(c).__name__, c.state_dict()] for c in self._stateful()],
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes up a state; the trainer must be made as the one it comes from. ValueError if it was not, in which case
-        the trainer is as it was."""
-        names = [type(c).__name__ for c in self.callbacks]
+        """Takes up a state; the trainer must be made as the one it comes from, but for callbacks without a state.
+
+        Raises ValueError, or RuntimeError for another model, if it was not, in which case the trainer is as it was.
+        """
+        stateful = self._stateful()
+        names = [type(c).__name__ for c in stateful]
         saved = [name for name, _ in state_dict["callbacks"]]
         if saved != names:
             raise ValueError(f"the state has callbacks {saved}, this trainer {names}")
@@ -310,7 +366,9 @@ class Trainer:
                 raise ValueError(
                     f"the state has {'no' if state_dict[name] is None else 'a'} {name}, unlike this trainer"
                 )
-        place = next(iter(self.model.parameters())).device
+        if set(state_dict["metrics"]) != set(self.metrics):
+            raise ValueError(f"the state has metrics {list(state_dict['metrics'])}, this trainer {list(self.metrics)}")
+        place = self._place()
         self.model.load_state_dict(state_dict["model"])
         self.optimizer.load_state_dict(state_dict["optimizer"])
         if self.scheduler is not None:
@@ -320,24 +378,19 @@ class Trainer:
         self.mean_loss.load_state_dict(state_dict["mean_loss"], place)
         for name, metric in self.metrics.items():
             metric.load_state_dict(state_dict["metrics"][name], place)
-        for callback, (_, state) in zip(self.callbacks, state_dict["callbacks"]):
+        for callback, (_, state) in zip(stateful, state_dict["callbacks"]):
             callback.load_state_dict(state)
         self.epoch, self.batch, self.step = (state_dict[k] for k in ("epoch", "batch", "step"))
         self.finished, self.history = state_dict["finished"], list(state_dict["history"])
         self._order, self._seconds = state_dict["order"], state_dict["seconds"]
+        self._own_order, self._loaded = state_dict["own_order"], True
         random.set_rng_state(state_dict["random"])
 
 
-def _loader(data: Any, batch_size: int, shuffle: bool) -> Iterable[Any]:
-    """The data itself if it gives batches, else batches of the pair of arrays."""
-    if not isinstance(data, (tuple, list)):
-        batches: Iterable[Any] = data
-        return batches
-    if len(data) != 2 or not all(isinstance(part, (Tensor, np.ndarray)) for part in data):
-        raise TypeError("data must be a loader or a pair (inputs, targets) of arrays or tensors")
-    from .utils.data import DataLoader, TensorDataset
-
-    return DataLoader(TensorDataset(*(as_tensor(part) for part in data)), batch_size, shuffle)
+def _own_generator(batches: Any) -> Any:
+    """The generator that a loader, or its sampler, draws the order of the data from, if that is not the default one."""
+    found = getattr(batches, "generator", None) or getattr(getattr(batches, "sampler", None), "generator", None)
+    return found if isinstance(found, random.Generator) else None
 
 
 def choose_device(name: str) -> device:

@@ -103,13 +103,24 @@ def test_checkpoints_of_the_last_and_the_best(tmp_path: Path) -> None:
     np.testing.assert_array_equal(best["0.weight"].numpy(), script.weights[1][0])
 
 
+def test_a_new_run_keeps_the_states_of_another_until_it_has_its_own(tmp_path: Path) -> None:
+    make(callbacks=[ModelCheckpoint(tmp_path)]).fit(batches(), 3, batch_size=20)
+    before = {p.name: p.read_bytes() for p in tmp_path.glob("step-*")}
+    checkpoint = ModelCheckpoint(tmp_path, extra={"bad": {1}})
+    with pytest.raises(TypeError, match="bad is a set"):
+        make(callbacks=[checkpoint]).fit(batches(), 1)
+    assert {p.name: p.read_bytes() for p in tmp_path.glob("step-*")} == before
+    make(callbacks=[ModelCheckpoint(tmp_path)]).fit(batches(), 1, batch_size=40)
+    assert sorted(p.name for p in tmp_path.glob("step-*")) == ["step-00000000.safetensors", "step-00000001.safetensors"]
+
+
 def test_a_full_disk_is_reported_and_training_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = ModelCheckpoint(tmp_path)
     calls = []
 
-    def full(step: int, state: Any) -> None:
+    def full(step: int, state: Any, only: bool) -> None:
         calls.append(step)
         raise OSError(28, "No space left on device")
 
@@ -152,6 +163,17 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     make(callbacks=[ProgressBar()]).fit(batches(), 1, batch_size=10)
     assert "4/4" in capsys.readouterr().err
+
+
+def test_an_exception_closes_the_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    bar = ProgressBar()
+    inputs, labels = batches()
+    inputs[20] = float("nan")
+    with pytest.raises(FloatingPointError):
+        make(callbacks=[bar, TerminateOnNaN(1)]).fit((inputs, labels), 1, batch_size=10)
+    assert bar.bar is None
+    assert capsys.readouterr().err.endswith("\n")
 
 
 @pytest.mark.parametrize("every", [1, 1000])

@@ -10,8 +10,9 @@ import pytest
 
 import tinynet
 from tinynet import Trainer, metrics, nn, optim, schedules
-from tinynet.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from tinynet.callbacks import Callback, EarlyStopping, JSONLogger, LearningRateMonitor, ModelCheckpoint
 from tinynet.nn import functional as F
+from tinynet.utils.data import DataLoader, RandomSampler, TensorDataset
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((103, 7)).astype(np.float32)
@@ -111,3 +112,48 @@ def test_a_trainer_made_otherwise_is_refused_before_anything_changes(tmp_path: P
     with pytest.raises(ValueError, match="the state has callbacks"):
         checkpoint.resume(other)
     np.testing.assert_array_equal(other.model.state_dict()["0.weight"].numpy(), before)
+
+
+def test_callbacks_without_a_state_may_come_and_go(tmp_path: Path) -> None:
+    expected = fit(make(tmp_path / "whole")[0])
+    stopped, _ = make(tmp_path, stop=4)
+    fit(stopped)
+    resumed, checkpoint = make(tmp_path)
+    resumed.callbacks = [JSONLogger(tmp_path / "log.jsonl"), *resumed.callbacks[:1], *resumed.callbacks[2:]]
+    checkpoint.resume(resumed)
+    weights, rows = fit(resumed)
+    assert weights == expected[0]
+    assert "lr" not in rows[-1]
+
+
+@pytest.mark.parametrize("step", [3, 5, 6, 7, 10])
+def test_a_loader_with_a_generator_of_its_own(tmp_path: Path, step: int) -> None:
+    """The order of the data comes from there, and is drawn anew in every epoch: 3 updates each."""
+
+    def trained(folder: Path, stop: int | None, resume: bool = False) -> bytes:
+        trainer, checkpoint = make(folder, stop=stop)
+        trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, EarlyStopping)]
+        generator = tinynet.Generator().manual_seed(5)
+        data = TensorDataset(tinynet.tensor(X), tinynet.tensor(Y))
+        if step == 7:
+            loader = DataLoader(data, 16, sampler=RandomSampler(data, generator=generator))
+        else:
+            loader = DataLoader(data, 16, shuffle=True, generator=generator)
+        if resume:
+            checkpoint.resume(trainer)
+            assert trainer.step == step
+        trainer.fit(loader, EPOCHS)
+        return b"".join(t.numpy().tobytes() for t in trainer.state_dict()["model"].values())
+
+    expected = trained(tmp_path / "whole", None)
+    trained(tmp_path / "cut", step)
+    assert trained(tmp_path / "cut", None, resume=True) == expected
+
+
+def test_a_trainer_with_other_metrics_is_refused(tmp_path: Path) -> None:
+    fit(make(tmp_path)[0])
+    other, checkpoint = make(tmp_path)
+    del other.metrics["f1"]
+    with pytest.raises(ValueError, match=r"the state has metrics \['accuracy', 'f1'\], this trainer \['accuracy'\]"):
+        checkpoint.resume(other)
+    assert other.step == 0

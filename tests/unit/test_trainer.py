@@ -87,6 +87,22 @@ def test_evaluate_and_predict_leave_the_trainer_as_it_was(device: str) -> None:
     np.testing.assert_array_equal(trainer.predict(loader).cpu().numpy(), outputs.cpu().numpy())
 
 
+def test_numpy_arrays_and_loaders_of_another_device(device: str) -> None:
+    """NumPy's own float64, and loaders whose tensors are on the CPU."""
+    x, y = X.astype(np.float64), Y.astype(np.int32)
+    expected, arrays, loader = make(device), make(device), make(device)
+    expected.fit(batches(device), 2, batches(device), batch_size=16, shuffle=False)
+    arrays.fit((x, y), 2, (x, y), batch_size=16, shuffle=False)
+    loader.fit(DataLoader(TensorDataset(*batches()), 16), 2)
+    for a, b, c in zip(*map(weights, (expected, arrays, loader))):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+    outputs = arrays.predict(x)
+    assert outputs.device.type == device
+    assert outputs.dtype == tinynet.float32
+    assert arrays.evaluate((x, y)) == expected.evaluate(batches(device))
+
+
 def test_accumulated_batches_are_one_large_batch() -> None:
     parts = make(accumulate=3)
     parts.fit(tuple(a[:39] for a in batches()), 1, batch_size=13, shuffle=False)
