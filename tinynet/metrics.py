@@ -80,19 +80,25 @@ class ConfusionMatrix(Metric):
     def sums(self, outputs: Any, targets: Any) -> dict[str, Any]:
         _check_scores(outputs, targets)
         classes = outputs.shape[1]
-        pairs = targets * classes + outputs.argmax(axis=1)
-        return {"counts": xp(pairs).bincount(pairs, minlength=classes * classes).reshape(classes, classes)}
+        pairs = targets.astype(np.int64) * classes + outputs.argmax(
+            axis=1
+        )  # a uint8 label times classes would wrap around
+        counts = xp(pairs).bincount(pairs, minlength=classes * classes)
+        if len(counts) > classes * classes:
+            raise ValueError(f"targets have labels up to {int(targets.max())}, expected 0 to {classes - 1}")
+        return {"counts": counts.reshape(classes, classes)}
 
     def compute(self) -> Any:
         return self.total("counts") if self.totals else np.zeros((0, 0), np.int64)
 
 
 class _ByClass(ConfusionMatrix):
-    """A figure for each class, or their mean: `average` is "macro" (default), "weighted" by labels, or None for all."""
+    """A figure for each class, or one for all: `average` is "macro" (default), their mean; "weighted", that by labels; "micro",
+    over all classes' counts together; or None, all of them. As scikit-learn's, where zero_division is 0."""
 
     def __init__(self, average: str | None = "macro") -> None:
-        if average not in ("macro", "weighted", None):
-            raise ValueError(f"average is {average!r}, expected 'macro', 'weighted' or None")
+        if average not in ("macro", "weighted", "micro", None):
+            raise ValueError(f"average is {average!r}, expected 'macro', 'weighted', 'micro' or None")
         super().__init__()
         self.average = average
 
@@ -102,7 +108,10 @@ class _ByClass(ConfusionMatrix):
     def compute(self) -> Any:
         counts = super().compute().astype(np.float64)
         labelled = counts.sum(axis=1)
-        values = self.figures(np.diag(counts), counts.sum(axis=0), labelled)
+        columns = np.diag(counts), counts.sum(axis=0), labelled
+        if self.average == "micro":
+            return float(self.figures(*(column.sum() for column in columns)))
+        values = self.figures(*columns)
         if self.average is None:
             return values
         if self.average == "weighted":

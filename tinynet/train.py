@@ -21,7 +21,8 @@ DATASETS = ("mnist", "fashion-mnist", "kmnist", "cifar10")
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 EVALUATION_BATCH = 500
 MEAN, STD = 33.3184, 78.5675  # of MNIST's training pixels, 0 to 255
-NOT_OF_THE_RUN = ("resume", "output", "device", "quiet", "json", "profile", "report")  # may change when it is resumed
+# may change when a run is resumed
+NOT_OF_THE_RUN = ("resume", "output", "device", "quiet", "json", "profile", "report", "tensorboard")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -142,6 +143,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="go on with the run whose --output this was, stopped or killed, to the same bits; with its options",
     )
+    g.add_argument("--tensorboard", action="store_true", help="write event files to the folder tensorboard in it too")
     g.add_argument("--report", action="store_true", help="make a page with pictures in the output folder")
     g.add_argument("--profile", action="store_true", help="a table of where the time went")
     g.add_argument("--quiet", action="store_true", help="no progress, no tables")
@@ -155,8 +157,9 @@ def main(argv: list[str] | None = None) -> int:
         state = None
         if args.resume is not None:
             args, state = _resumed(args, argv)
-        elif args.output is None and (args.report or args.checkpoint_every):
-            fail(f"--{'report' if args.report else 'checkpoint-every'} needs --output")
+        for name in ("report", "tensorboard", "checkpoint_every"):
+            if args.output is None and getattr(args, name):
+                fail(f"--{name.replace('_', '-')} needs --output")
         if args.report:
             report.require_matplotlib()
         return run(args, state)
@@ -365,6 +368,7 @@ def _callbacks(args: argparse.Namespace) -> list[Any]:
         chosen += [
             callbacks.CSVLogger(args.output / "metrics.csv"),
             callbacks.JSONLogger(args.output / "metrics.jsonl"),
+            *([callbacks.TensorBoard(args.output / "tensorboard")] if args.tensorboard else []),
             callbacks.ModelCheckpoint(
                 args.output / "checkpoints", args.checkpoint_every, extra={"config": _config(args)}
             ),

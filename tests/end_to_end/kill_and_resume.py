@@ -27,10 +27,11 @@ ONE_THREAD = {
 IMAGES = {"cpu": (320, 40), "cuda": (40, 8)}  # for training and testing: an emulated device is slow
 
 
-def write_data(path: Path, device: str) -> None:
-    """Images by chance, of the smallest size the network takes: what is learnt does not matter here."""
+def write_data(path: Path, *sizes: int) -> None:
+    """So many images to train and to test, by chance, of the smallest size the network takes: what is learnt does not
+    matter here."""
     dice = np.random.default_rng(0)
-    train, test = ((dice.integers(0, 256, (n, 18, 18), np.uint8), dice.integers(0, 10, n)) for n in IMAGES[device])
+    train, test = ((dice.integers(0, 256, (n, 18, 18), np.uint8), dice.integers(0, 10, n)) for n in sizes)
     np.savez(path, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
 
 
@@ -72,7 +73,7 @@ def compare(runs: int, device: str = "cpu", seed: int = 0) -> list[str]:
     lines = []
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        write_data(root / "data.npz", device)
+        write_data(root / "data.npz", *IMAGES[device])
         run_to_the_end(device, *_start(root / "first"))  # compiles the kernels, if they are not in the cache
         start = time.perf_counter()
         run_to_the_end(device, *_start(root / "whole"))

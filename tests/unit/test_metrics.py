@@ -51,7 +51,23 @@ def test_precision_recall_f1(device: str) -> None:
     for kind, values in ((metrics.Precision, precision), (metrics.Recall, recall), (metrics.F1, f1)):
         np.testing.assert_allclose(over_batches(kind(None), SCORES, LABELS, device), values)
         assert over_batches(kind(), SCORES, LABELS, device) == pytest.approx(values.mean())
+        # each image is predicted as one class, so that all three are the accuracy
+        assert over_batches(kind("micro"), SCORES, LABELS, device) == pytest.approx(hits.sum() / 50)
         assert over_batches(kind("weighted"), SCORES, LABELS, device) == pytest.approx(values @ support / 50)
+
+
+def test_labels_of_small_dtypes_and_out_of_range(device: str) -> None:
+    """30 classes: 29 * 30 is beyond uint8 and int8."""
+    scores = np.eye(30, dtype=np.float32)[RNG.permutation(30)]
+    labels = np.arange(30, dtype=np.uint8)
+    metric = metrics.ConfusionMatrix()
+    metric.update(tinynet.tensor(scores, device=device), tinynet.tensor(labels, device=device))
+    expected = np.zeros((30, 30))
+    expected[labels, scores.argmax(1)] = 1
+    np.testing.assert_array_equal(metric.compute(), expected)
+    with pytest.raises(ValueError, match="targets have labels up to 31, expected 0 to 29"):
+        metric.update(tinynet.tensor(scores[:1], device=device), tinynet.tensor([31], device=device))
+    np.testing.assert_array_equal(metric.compute(), expected)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e6])
@@ -101,5 +117,5 @@ def test_shapes_that_do_not_fit(metric: metrics.Metric, outputs: Any, targets: A
 def test_bad_options() -> None:
     with pytest.raises(ValueError, match="top_k is 0"):
         metrics.Accuracy(0)
-    with pytest.raises(ValueError, match="average is 'micro'"):
-        metrics.F1("micro")
+    with pytest.raises(ValueError, match="average is 'mean'"):
+        metrics.F1("mean")
