@@ -72,7 +72,7 @@ def forms() -> Iterator[Form]:
     """Every kernel in the forms that training uses."""
     from tinynet_kernels.batch_norm import cuda as batch_norm
     from tinynet_kernels.channel_sum import cuda as channel_sum
-    from tinynet_kernels.conv2d import naive, tiled
+    from tinynet_kernels.conv2d import direct, naive, tiled
     from tinynet_kernels.matmul import naive as matmul_naive
     from tinynet_kernels.matmul import tiled as matmul
     from tinynet_kernels.max_pool2d import cuda as max_pool2d
@@ -83,14 +83,17 @@ def forms() -> Iterator[Form]:
 
     for tile in (tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL):
         yield Form(f"matmul {tile}", matmul.product(FLOAT32, tile, True, False, True))
-    for r in (8, 4, 2):
-        yield Form(f"conv2d {16 * r}x{16 * r}", tiled.gathered_product(FLOAT32, r, True))
-    for r in (4, 2):
-        yield Form(f"conv2d weight gradient {16 * r}x{16 * r}", tiled.weight_grad(FLOAT32, r))
+    for tile in (tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL):
+        yield Form(f"conv2d {tile}", tiled.gathered_product(FLOAT32, tile, False, True))
+        yield Form(f"conv2d {tile} padded", tiled.gathered_product(FLOAT32, tile, True, True))
+    for tile in (tiles.HUGE, tiles.FLAT_SHALLOW, tiles.MEDIUM, tiles.SMALL):
+        yield Form(f"conv2d weight gradient {tile}", tiled.weight_grad(FLOAT32, tile, False))
+        yield Form(f"conv2d weight gradient {tile} padded", tiled.weight_grad(FLOAT32, tile, True))
+    yield Form("conv2d of 9 products", direct.few_products(FLOAT32, 9, False))
     yield Form("matmul 128x128 transposed", matmul.product(FLOAT32, tiles.LARGE, False, True, True))
     yield Form("matmul 256x128 unaligned", matmul.product(FLOAT32, tiles.HUGE, True, False, False))
     yield Form("matmul 64x64 float64", matmul.product(FLOAT64, tiles.MEDIUM, True, False, True), FLOAT64)
-    yield Form("conv2d 64x64 float64", tiled.gathered_product(FLOAT64, 4, True), FLOAT64)
+    yield Form("conv2d 64x64 float64", tiled.gathered_product(FLOAT64, tiles.MEDIUM, True, True), FLOAT64)
     yield Form("matmul naive", matmul_naive.matmul)
     yield Form("conv2d naive", naive.forward)
     yield Form("conv2d input gradient naive", naive.input_grad)

@@ -15,8 +15,10 @@ MULTIPLY_ADDS = {
     "matmul 256x128": 0.92,
     "matmul 128x128": 0.90,
     "matmul 64x64": 0.80,
-    "conv2d 128x128": 0.72,
-    "conv2d weight gradient 64x64": 0.52,
+    "conv2d 128x128": 0.87,
+    "conv2d 128x128 padded": 0.85,
+    "conv2d weight gradient 64x128": 0.80,
+    "conv2d weight gradient 64x128 padded": 0.79,
 }
 
 

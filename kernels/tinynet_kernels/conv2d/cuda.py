@@ -1,20 +1,23 @@
 """Convolution on CUDA: matrix products whose second factor is gathered from the image ("implicit GEMM").
 
 Chetlur et al. 2014, "cuDNN: Efficient Primitives for Deep Learning". The tile scheme is that of the matmul kernel; the
-tables of `tables` say where the factors lie. Convolutions that the tables cannot describe take the plain kernels.
+tables of `tables` say where the factors lie. Results of few products take the kernel of `direct`, convolutions that the
+tables cannot describe the plain ones.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..runtime.cuda import blocks_for, contiguous, finish, module, writable
+from ..runtime import tuning
+from ..runtime.cuda import aligned, blocks_for, contiguous, finish, module, writable
 from ..runtime.parts import sum_of_parts
-from . import naive, tables, tiled
+from . import direct, naive, tables, tiled
 from .geometry import Geometry, geometry
 from .tables import Tables
 
@@ -40,13 +43,14 @@ def conv2d_input_grad(outputs: Any, gy: Any, w: Any, input_shape: Sequence[int],
     gx_out, gy = writable(gx), contiguous(gy)
     o, c, kh, kw = g.w_shape
     split = w.reshape(g.groups, o // g.groups, c, kh, kw).transpose(0, 2, 1, 3, 4)  # (groups, C, O, KH, KW)
-    for phase in np.ndindex(*g.stride):
-        t = _input_grad_tables(g, phase, gy)
-        if t is None:
-            continue
-        rows, columns = ([tap[axis] for tap in t.taps] for axis in (0, 1))
-        weights = split if len(t.taps) == kh * kw else split[..., rows, columns]
-        _gathered_product(g, t, gy, contiguous(weights), None, gx_out, False)
+    phases = [t for phase in np.ndindex(*g.stride) if (t := _input_grad_tables(g, phase, gy)) is not None]
+    if not all(t.taps for t in phases):
+        gx_out.fill(0)  # pixels between the windows
+    for t in phases:
+        if t.taps:
+            rows, columns = ([tap[axis] for tap in t.taps] for axis in (0, 1))
+            weights = split if len(t.taps) == kh * kw else split[..., rows, columns]
+            _gathered_product(g, t, gy, contiguous(weights), None, gx_out, False, whole=len(phases) == 1)
     finish(gx, gx_out)
 
 
@@ -58,82 +62,105 @@ def conv2d_weight_grad(outputs: Any, x: Any, gy: Any, weight_shape: Sequence[int
         return
     t = _forward_tables(g, x)
     x, gy, gw_out = contiguous(x), contiguous(gy), writable(gw)
-    n, c, h, width = g.x_shape
-    _, o, oh, ow = g.y_shape
-    rows, pixels = o // g.groups, oh * ow
-    r = 4 if min(rows, t.products) > 32 else 2
-    tiles = blocks_for(rows, 16 * r) * blocks_for(t.products, 16 * r)
-    splits, length = _splits(n * pixels, tiles * g.groups)
-    partial = gw_out if splits == 1 else module().empty((splits, gw.size), gw.dtype)
-    tiled.weight_grad(x.dtype, r)(
-        (tiles, g.groups, splits),
-        x,
-        gy,
-        partial,
-        t.base,
-        t.mask,
-        t.factors,
-        rows,
-        t.products,
-        n * pixels,
-        pixels,
-        length,
-        c * h * width,
-        c // g.groups * h * width,
-        o * pixels,
-        blocks_for(t.products, 16 * r),
-        gw.size,
-    )
-    if splits > 1:
-        sum_of_parts(partial, gw_out)
+    n, o, oh, ow = g.y_shape
+    rows, products = o // g.groups, len(t.offset)
+    allowed = tuning.allowed_by_gathers(x.dtype.itemsize)
+    product = tuning.Product(rows, products, n * oh * ow, g.groups, x.dtype.itemsize, allowed)
+
+    def run(plan: tuning.Plan) -> None:
+        tile, splits = plan.tile, plan.splits
+        tiles_n = blocks_for(products, tile.columns)
+        parts = gw_out if splits == 1 else module().empty((splits, gw.size), gw.dtype)
+        tiled.weight_grad(x.dtype, tile, t.padded)(
+            (blocks_for(rows, tile.rows) * tiles_n, g.groups, splits),
+            x,
+            gy,
+            parts,
+            t.base,
+            t.mask,
+            t.offset,
+            t.tap,
+            rows,
+            products,
+            n * oh * ow,
+            oh * ow,
+            plan.length,
+            x.size // n,
+            x.size // n // g.groups,
+            o * oh * ow,
+            tiles_n,
+            gw.size,
+        )
+        if splits > 1:
+            sum_of_parts(parts, gw_out)
+
+    run(tuning.plan("conv2d_weight_grad", product, run))
     finish(gw, gw_out)
 
 
-def _gathered_product(g: Geometry, t: Tables, x: Any, w: Any, bias: Any, y: Any, relu: bool) -> None:
-    """y = w x for each group, where x and y are images of the geometry, in either direction."""
+def _gathered_product(
+    g: Geometry, t: Tables, x: Any, w: Any, bias: Any, y: Any, relu: bool, whole: bool = True
+) -> None:
+    """y = w x for each group, where x and y are images of the geometry, in either direction.
+
+    whole  whether the tables cover all pixels of y, and not one phase of it.
+    """
     n, rows = y.shape[0], y.shape[1] // g.groups
-    pixels = len(t.base)
-    r = _thread_tile(rows, n * pixels, g.groups, x.dtype)
-    tiles_m, tiles_n = blocks_for(rows, 16 * r), blocks_for(n * pixels, 16 * r)
-    image, plane = x.shape[1] * x.shape[2] * x.shape[3], y.shape[2] * y.shape[3]
-    tiled.gathered_product(x.dtype, r, t.products % 4 == 0)(
-        (tiles_m * tiles_n, g.groups, 1),
-        x,
-        w,
-        bias,
-        y,
-        t.base,
-        t.mask,
-        t.position,
-        t.factors,
-        rows,
-        t.products,
-        n * pixels,
-        pixels,
-        image,
-        image // g.groups,
-        y.shape[1] * plane,
-        plane,
-        tiles_m,
-        bias is not None,
-        relu,
-    )
+    pixels, products = len(t.base), len(t.offset)
+    x_image, plane = x.size // n, y.shape[2] * y.shape[3]
+    where = (t.base, t.mask, t.position, t.offset, t.tap)
+    if products <= direct.MAX_PRODUCTS:
+        direct.few_products(x.dtype, products, t.padded)(
+            (blocks_for(n * pixels, direct.THREADS), g.groups, blocks_for(rows, direct.ROWS)),
+            x,
+            w,
+            bias,
+            y,
+            *where,
+            rows,
+            n * pixels,
+            pixels,
+            x_image,
+            x_image // g.groups,
+            y.size // n,
+            plane,
+            bias is not None,
+            relu,
+        )
+        return
+    wide = products % 4 == 0 and aligned(w)
+    allowed = tuning.allowed(x.dtype.itemsize, wide)
+    product = tuning.Product(rows, n * pixels, products, g.groups, x.dtype.itemsize, allowed, splittable=whole)
 
+    def run(plan: tuning.Plan) -> None:
+        tile, splits = plan.tile, plan.splits
+        tiles_m = blocks_for(rows, tile.rows)
+        parts = y if splits == 1 else module().empty((splits, y.size), y.dtype)
+        tiled.gathered_product(x.dtype, tile, t.padded, wide)(
+            (tiles_m * blocks_for(n * pixels, tile.columns), g.groups, splits),
+            x,
+            w,
+            bias,
+            parts,
+            *where,
+            rows,
+            products,
+            n * pixels,
+            pixels,
+            x_image,
+            x_image // g.groups,
+            y.size // n,
+            plane,
+            y.size,
+            tiles_m,
+            plan.length,
+            bias is not None and splits == 1,
+            relu and splits == 1,
+        )
+        if splits > 1:
+            sum_of_parts(parts, y, bias, inner=plane, relu=relu)
 
-def _thread_tile(rows: int, pixels: int, groups: int, dtype: Any, multiprocessors: int = 108) -> int:
-    """The edge of a thread's tile: the largest that wastes little on few channels and gives every multiprocessor a block."""
-    for r in (8, 4):
-        blocks = blocks_for(rows, 16 * r) * blocks_for(pixels, 16 * r) * groups
-        if (r < 8 or dtype == np.float32) and rows > 8 * r and blocks >= multiprocessors:
-            return r
-    return 4 if rows > 32 and pixels > 32 * multiprocessors else 2
-
-
-def _splits(pixels: int, blocks: int, multiprocessors: int = 108) -> tuple[int, int]:
-    """Into how many parts the sum over the pixels is cut so that all multiprocessors have work, and the pixels of a part."""
-    wanted = max(1, min(2 * multiprocessors // blocks, pixels // 256))
-    length = blocks_for(blocks_for(pixels, wanted), 32) * 32
-    return blocks_for(pixels, length), length
+    run(tuning.plan("conv2d", product, run))
 
 
 def _forward_tables(g: Geometry, x: Any) -> Tables:
@@ -161,8 +188,8 @@ def _tables(kind: str, shape: Geometry, phase: tuple[int, int], device: int) -> 
     host = tables.forward(shape) if kind == "forward" else tables.input_grad(shape, phase)
     if host is None:
         return None
-    base, mask, position, factors = map(module().asarray, (host.base, host.mask, host.position, host.factors))
-    return Tables(base, mask, position, factors, host.products, host.taps)
+    moved = {name: module().asarray(getattr(host, name)) for name in ("base", "mask", "position", "offset", "tap")}
+    return dataclasses.replace(host, **moved)
 
 
 def conv2d_naive(

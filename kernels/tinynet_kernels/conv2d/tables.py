@@ -1,7 +1,7 @@
 """Convolution as a matrix product of gathered pixels: the tables that say where each product's factors lie.
 
 For one image, factor (pixel p, product k) of a convolution lies at `base[p] + offset[k]`: no division and no comparison is
-left for the kernel's main loop. Whether it lies inside the image is bit `tap[k]` of `mask[p]`. The gradient with respect to
+left for the kernel's main loop. It lies inside the image if `mask[p] & tap[k]` is not 0. The gradient with respect to
 the input has the same form once the input pixels are sorted by their remainder modulo the stride: within one class
 ("phase") the taps that meet a pixel and their distances are the same for all.
 """
@@ -15,29 +15,27 @@ import numpy as np
 
 from .geometry import Geometry
 
-MAX_TAPS = 31  # bits of a mask; bit 31 is never set and belongs to the padding of the product table
-ABSENT = 31  # the product table's entry of no product
-MAX_OFFSET = 1 << 25  # an offset shares 32 bits with its tap
+MAX_TAPS = 31  # bits of a mask
 
 
 @dataclass(frozen=True)
 class Tables:
     """int32 arrays: per pixel of an image `base`, `mask` and `position` (where its result goes in the output plane); per
-    product `factors`, offset * 32 + tap, padded with absent ones to a multiple of 32. `taps` are the kernel's (r, s) used.
+    product `offset` and `tap`, a bit. `taps` are the kernel's (r, s) used, `padded` tells whether some fall outside.
     """
 
     base: Any
     mask: Any
     position: Any
-    factors: Any
-    products: int
+    offset: Any
+    tap: Any
     taps: tuple[tuple[int, int], ...]
+    padded: bool
 
 
 def fits(g: Geometry) -> bool:
     """Whether the tables can describe this convolution."""
-    (_, c, h, w), (_, o, oh, ow) = g.x_shape, g.y_shape
-    return g.w_shape[2] * g.w_shape[3] <= MAX_TAPS and max(c * h * w, o * oh * ow) < MAX_OFFSET
+    return g.w_shape[2] * g.w_shape[3] <= MAX_TAPS
 
 
 def forward(g: Geometry) -> Tables:
@@ -73,13 +71,22 @@ def _tables(
 ) -> Tables:
     h, w = plane
     mask = np.zeros(np.broadcast_shapes(row.shape, column.shape), np.int32)
-    for tap, (dy, dx) in enumerate(moves):
+    for bit, (dy, dx) in enumerate(moves):
         inside = (row + dy >= 0) & (row + dy < h) & (column + dx >= 0) & (column + dx < w)
-        mask |= inside.astype(np.int32) << tap
-    offsets = np.array([dy * w + dx for dy, dx in moves], np.int64)
-    factors = (np.arange(channels)[:, None] * (h * w) + offsets) * 32 + np.arange(len(moves))
-    products = factors.size
-    padded = np.full(-(-max(products, 1) // 32) * 32, ABSENT, np.int32)
-    padded[:products] = factors.reshape(-1)
-    base = np.broadcast_to(row * w + column, mask.shape).reshape(-1).astype(np.int32)
-    return Tables(base, mask.reshape(-1), position.astype(np.int32), padded, products, taps)
+        mask |= inside.astype(np.int32) << bit
+    offset = np.arange(channels)[:, None] * (h * w) + np.array([dy * w + dx for dy, dx in moves], np.int64)
+    tap = np.broadcast_to(1 << np.arange(len(moves)), offset.shape)
+    base = np.broadcast_to(row * w + column, mask.shape)
+    return Tables(
+        base=_flat(base),
+        mask=_flat(mask),
+        position=_flat(position),
+        offset=_flat(offset),
+        tap=_flat(tap),
+        taps=taps,
+        padded=bool((mask != (1 << len(moves)) - 1).any()),
+    )
+
+
+def _flat(array: Any) -> Any:
+    return array.reshape(-1).astype(np.int32)

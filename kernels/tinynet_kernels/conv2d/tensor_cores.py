@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,21 @@ from ..runtime.primitives import load_if, store_if
 from ..runtime.tensor_core_primitives import store_float16
 from . import tables
 from .geometry import Geometry, geometry
-from .tables import Tables
+
+ABSENT = 31  # the table's entry of no chunk: bit 31 of a mask is never set
+MAX_OFFSET = 1 << 25  # an offset shares 32 bits with its tap
+
+
+@dataclass(frozen=True)
+class ChunkTables:
+    """As `tables.Tables`, with `factors` (offset * 32 + number of the tap) for chunks of channels instead of products."""
+
+    base: Any
+    mask: Any
+    position: Any
+    factors: Any
+    products: int
+    taps: tuple[tuple[int, int], ...]
 
 
 def conv2d(
@@ -184,7 +198,7 @@ def channels_last(x: Any, groups: int, kind: int) -> Any:
     return pack(contiguous(x), kind, (n, plane, groups), (c * plane, 1, per_group * plane), per_group, plane)
 
 
-def _windows_times(t: Tables, weights: Any, x: Any, bias: Any, y: Any, groups: int, kind: int, relu: bool) -> None:
+def _windows_times(t: ChunkTables, weights: Any, x: Any, bias: Any, y: Any, groups: int, kind: int, relu: bool) -> None:
     """y[o, pixel] = sum of weights[o] times the window of the pixel, for the pixels of the tables, in either direction."""
     packed = channels_last(x, groups, kind)
     pixels, plane, rows = len(t.base), y.shape[2] * y.shape[3], y.shape[1] // groups
@@ -232,7 +246,7 @@ def _fits(g: Geometry) -> bool:
     """Whether the tables can describe this convolution with channels that may be padded to eight times as many."""
     (_, c, h, w), (_, o, oh, ow) = g.x_shape, g.y_shape
     pixel = 8 * g.groups + max(c, o)
-    return g.flops > 0 and tables.fits(g) and max(h * w, oh * ow) * pixel < tables.MAX_OFFSET
+    return g.flops > 0 and tables.fits(g) and max(h * w, oh * ow) * pixel < MAX_OFFSET
 
 
 def _channels(groups: int, per_group: int, kind: int) -> tuple[int, int, int]:
@@ -250,20 +264,20 @@ def _one_channel(g: Geometry) -> Geometry:
 @functools.lru_cache(maxsize=256)
 def _tables(
     kind: str, one: Geometry, phase: tuple[int, int], padded: int, pitch: int, step: int, device: int
-) -> Tables | None:
+) -> ChunkTables | None:
     """The tables of an image channels last, in the memory of the device, which is the current one."""
     host = tables.forward(one) if kind == "forward" else tables.input_grad(one, phase)
     if host is None:
         return None
-    offset, tap = host.factors[: host.products] >> 5, host.factors[: host.products] & 31
-    chunks = offset[:, None] * pitch + np.arange(0, padded, step)
-    factors = np.full(chunks.size + 8, tables.ABSENT, np.int32)  # the kernel looks a slice ahead
+    tap = np.arange(len(host.taps))
+    chunks = host.offset[:, None] * pitch + np.arange(0, padded, step)
+    factors = np.full(chunks.size + 8, ABSENT, np.int32)  # the kernel looks a slice ahead
     factors[: chunks.size] = (chunks * 32 + tap[:, None]).reshape(-1)
     base, mask, position, factors = map(module().asarray, (host.base * pitch, host.mask, host.position, factors))
-    return Tables(base, mask, position, factors, host.products * padded, host.taps)
+    return ChunkTables(base, mask, position, factors, tap.size * padded, host.taps)
 
 
-def _forward_tables(g: Geometry, kind: int, device: int) -> Tables:
+def _forward_tables(g: Geometry, kind: int, device: int) -> ChunkTables:
     channels = _channels(g.groups, g.w_shape[1], kind)
     found = _tables("forward", _one_channel(g), (0, 0), *channels, device)
     assert found is not None

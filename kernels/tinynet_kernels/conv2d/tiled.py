@@ -1,4 +1,4 @@
-"""The register-tiled kernels of convolution: see the matmul kernel for the tile scheme, `tables` for the addresses."""
+"""The register-tiled kernels of convolution: see the tiled matmul for the scheme, `tables` for the addresses."""
 
 from __future__ import annotations
 
@@ -8,27 +8,46 @@ from typing import Any
 from numpy import int32
 
 from ..runtime.cuda import Int32Pointer, Kernel, Pointer, cuda, kernel
-from ..runtime.primitives import load4, load4_if, load_if, outer_fma, select, store_if
+from ..runtime.primitives import (
+    add,
+    load,
+    load4,
+    load4_constant,
+    load4_if,
+    load_if,
+    load_masked,
+    outer_fma,
+    relu_if,
+    store,
+    store_strip,
+)
+from ..runtime.tiles import Tile
 from ..runtime.unroll import static_range, unrolled
 
 
 @functools.cache
-def gathered_product(dtype: Any, R: int, wide: bool) -> Kernel:
-    """y[row, pixel] = sum over k of w[row, k] x[base[pixel] + offset[k]], a tile of 16 R x 16 R per block.
+def gathered_product(dtype: Any, tile: Tile, padded: bool, wide: bool) -> Kernel:
+    """y[row, pixel] = sum over k of w[row, k] x[base[pixel] + offset[k]], a tile of rows x pixels per block.
 
-    wide  whether rows of w are multiples of four long, so that four weights move at a time.
+    padded  whether some taps fall outside the image; else all are read without a test.
+    wide    whether rows of w are aligned and multiples of four long, so that four weights move at a time.
     """
-    EDGE = 16 * R
-    DEPTH = 1024 // EDGE
-    PITCH = EDGE + 4
-    BUFFER = DEPTH * PITCH
-    PART = min(R, 4)
-    STRIDE = 16 * PART
-    QUADS = DEPTH // 4
+    M, N, DEPTH, THREADS = tile.rows, tile.columns, tile.depth, tile.threads
+    R, S = tile.thread_rows, tile.thread_columns
+    PITCH_W, PITCH_X = M + 4, N + 4
+    BUFFER_W, BUFFER_X = DEPTH * PITCH_W, DEPTH * PITCH_X
+    APART_R, APART_S = 4 * M // R, 4 * N // S
+    QUADS_R, QUADS_S = R // 4, S // 4
+    WARPS = N // S // 8
+    MOVES = M * DEPTH // (4 * THREADS)  # quads of weights that a thread fetches for a slice
+    QUADS_K = DEPTH // 4
+    NEXT = THREADS // QUADS_K
+    GATHERS = N * DEPTH // THREADS  # factors of one pixel that a thread fetches for a slice
     real = dtype.type
-    nothing = (real(0),) * (R * R)
+    nothing = (real(0),) * (R * S)
+    ones = (real(1),) * S
 
-    @kernel(threads=256, min_blocks=2)
+    @kernel(threads=THREADS, min_blocks=tile.min_blocks)
     @unrolled
     def conv2d_gathered_product(
         x: Pointer,
@@ -38,7 +57,8 @@ def gathered_product(dtype: Any, R: int, wide: bool) -> Kernel:
         base: Int32Pointer,
         mask: Int32Pointer,
         position: Int32Pointer,
-        factors: Int32Pointer,
+        offsets: Int32Pointer,
+        taps: Int32Pointer,
         rows: int32,
         products: int32,
         pixels: int32,
@@ -47,111 +67,145 @@ def gathered_product(dtype: Any, R: int, wide: bool) -> Kernel:
         x_group: int32,
         y_image: int32,
         y_plane: int32,
+        y_size: int32,
         tiles_m: int32,
+        length: int32,
         has_bias: int32,
         relu: int32,
     ) -> None:
-        shared_w = cuda.shared.array(2 * BUFFER, real, alignment=16)
-        shared_x = cuda.shared.array(2 * BUFFER, real, alignment=16)
+        shared_w = cuda.shared.array(2 * BUFFER_W, real, alignment=16)
+        shared_x = cuda.shared.array(2 * BUFFER_X, real, alignment=16)
         t = int32(cuda.threadIdx.x)
         group = int32(cuda.blockIdx.y)
-        row0 = int32(cuda.blockIdx.x % tiles_m * EDGE)
-        pixel0 = int32(cuda.blockIdx.x // tiles_m * EDGE)
+        row0 = int32(cuda.blockIdx.x % tiles_m * M)
+        pixel0 = int32(cuda.blockIdx.x // tiles_m * N)
+        k0 = int32(cuda.blockIdx.z * length)  # this block's part of the sum
+        last = min(int32(k0 + length), int32(products))
+        first = int32((last - k0 - 1) % DEPTH + 1)  # length of the first slice
 
-        # This thread moves four weights of one row, and four factors of one pixel.
-        w_row, w_k = int32(row0 + t // QUADS), int32(t % QUADS * 4)
-        w_from, w_to = int32((group * rows + w_row) * products + w_k), int32(w_k * PITCH + t // QUADS)
-        pixel, x_k = int32(pixel0 + t % EDGE), int32(t // EDGE * 4)
-        x_to = int32(x_k * PITCH + t % EDGE)
-        x_base, x_mask = int32(0), int32(0)
-        if pixel < pixels:
-            image = int32(pixel // image_pixels)
-            within = int32(pixel - image * image_pixels)
-            x_base, x_mask = int32(image * x_image + group * x_group + base[within]), mask[within]
+        # What this thread moves: quads of weights, and of one pixel the factors for GATHERS products.
+        w_deep, w_row = int32(t % QUADS_K * 4), int32(t // QUADS_K)
+        w_to = int32(w_deep * PITCH_W + w_row)
+        w_from: tuple[Any, ...] = ()
+        for q in static_range(MOVES):
+            w_at = (group * rows + min(row0 + w_row + q * NEXT, rows - 1)) * products + k0 + w_deep
+            w_from = w_from + (int32(w_at),)
+        x_deep = int32(t // N * GATHERS)
+        x_to = int32(x_deep * PITCH_X + t % N)
+        x_k = int32(k0 + x_deep)
+        pixel = min(int32(pixel0 + t % N), int32(pixels - 1))
+        image = int32(pixel // image_pixels)
+        within = int32(pixel - image * image_pixels)
+        x_base, x_mask = int32(image * x_image + group * x_group + load(base, within)), load(mask, within)
 
-        mine_w, mine_x = int32(t // 16 * PART), int32(t % 16 * PART)
+        # The first slice.
+        for q in static_range(MOVES):
+            if wide:
+                quad = load4_if(w, w_from[q], w_deep < first)
+            else:
+                quad = (
+                    load_if(w, w_from[q], w_deep < first),
+                    load_if(w, w_from[q] + 1, w_deep + 1 < first),
+                    load_if(w, w_from[q] + 2, w_deep + 2 < first),
+                    load_if(w, w_from[q] + 3, w_deep + 3 < first),
+                )
+            for j in static_range(4):
+                store(shared_w, w_to + j * PITCH_W + q * NEXT, quad[j])
+        for j in static_range(GATHERS):
+            at = int32(min(x_k + j, last - 1))
+            inside = x_deep + j < first
+            if padded:
+                inside = inside and x_mask & load(taps, at) != 0
+            store(shared_x, x_to + j * PITCH_X, load_if(x, int32(x_base + load(offsets, at)), inside))
+        cuda.syncthreads()
+
+        mine_w = int32((t // 32 // WARPS * 4 + t % 32 // 8) * 4)  # this thread's first row and pixel of the tile
+        mine_x = int32((t // 32 % WARPS * 8 + t % 8) * 4)
         tile = nothing
         buffer = int32(0)
-        k0 = int32(0)
+        w_from = add(w_from, first)
+        k0, x_k = int32(k0 + first), int32(x_k + first)
         while True:
-            if k0 < products:
-                if wide:
-                    next_w = load4_if(w, w_from, w_row < rows and w_k < products)
-                else:
-                    next_w = (
-                        load_if(w, w_from, w_row < rows and w_k < products),
-                        load_if(w, w_from + 1, w_row < rows and w_k + 1 < products),
-                        load_if(w, w_from + 2, w_row < rows and w_k + 2 < products),
-                        load_if(w, w_from + 3, w_row < rows and w_k + 3 < products),
-                    )
-                f0, f1, f2, f3 = load4_if(factors, x_k, True)
-                next_x = (
-                    load_if(x, x_base + (f0 >> 5), (x_mask >> (f0 & 31)) & 1 != 0),
-                    load_if(x, x_base + (f1 >> 5), (x_mask >> (f1 & 31)) & 1 != 0),
-                    load_if(x, x_base + (f2 >> 5), (x_mask >> (f2 & 31)) & 1 != 0),
-                    load_if(x, x_base + (f3 >> 5), (x_mask >> (f3 & 31)) & 1 != 0),
-                )
-                w_from, w_k, x_k = int32(w_from + DEPTH), int32(w_k + DEPTH), int32(x_k + DEPTH)
-            if k0 > 0:
-                from_w, from_x = int32(buffer + mine_w), int32(buffer + mine_x)
-                for l in static_range(DEPTH):
-                    if R == 8:
-                        tile = outer_fma(
-                            tile,
-                            load4(shared_w, from_w + l * PITCH) + load4(shared_w, from_w + l * PITCH + STRIDE),
-                            load4(shared_x, from_x + l * PITCH) + load4(shared_x, from_x + l * PITCH + STRIDE),
-                        )
-                    elif R == 4:
-                        tile = outer_fma(tile, load4(shared_w, from_w + l * PITCH), load4(shared_x, from_x + l * PITCH))
+            if k0 < last:
+                next_w: tuple[Any, ...] = ()
+                for q in static_range(MOVES):
+                    at = int32(w_from[q])
+                    if wide:
+                        next_w = next_w + (load4_constant(w, at),)
                     else:
-                        tile = outer_fma(
-                            tile,
-                            (shared_w[from_w + l * PITCH], shared_w[from_w + l * PITCH + 1]),
-                            (shared_x[from_x + l * PITCH], shared_x[from_x + l * PITCH + 1]),
-                        )
-                buffer = int32(BUFFER - buffer)
-            if k0 >= products:
+                        next_w = next_w + ((load(w, at), load(w, at + 1), load(w, at + 2), load(w, at + 3)),)
+                next_x: tuple[Any, ...] = ()
+                for h in static_range(GATHERS // 4):
+                    if wide:
+                        quad = load4_constant(offsets, x_k + 4 * h)
+                        bits = load4_constant(taps, x_k + 4 * h)
+                    else:
+                        at = int32(x_k + 4 * h)
+                        quad = load(offsets, at), load(offsets, at + 1), load(offsets, at + 2), load(offsets, at + 3)
+                        bits = load(taps, at), load(taps, at + 1), load(taps, at + 2), load(taps, at + 3)
+                    for j in static_range(4):
+                        if padded:
+                            next_x = next_x + (load_masked(x, int32(x_base + quad[j]), x_mask, bits[j]),)
+                        else:
+                            next_x = next_x + (load(x, int32(x_base + quad[j])),)
+                w_from, x_k = add(w_from, DEPTH), int32(x_k + DEPTH)
+            for l in static_range(DEPTH):
+                u = load4(shared_w, buffer * BUFFER_W + mine_w + l * PITCH_W)
+                for h in static_range(1, QUADS_R):
+                    u = u + load4(shared_w, buffer * BUFFER_W + mine_w + l * PITCH_W + h * APART_R)
+                v = load4(shared_x, buffer * BUFFER_X + mine_x + l * PITCH_X)
+                for h in static_range(1, QUADS_S):
+                    v = v + load4(shared_x, buffer * BUFFER_X + mine_x + l * PITCH_X + h * APART_S)
+                tile = outer_fma(tile, u, v)
+            if k0 >= last:
                 break
-            for j in static_range(4):
-                shared_w[buffer + w_to + j * PITCH] = next_w[j]
-                shared_x[buffer + x_to + j * PITCH] = next_x[j]
+            buffer = int32(1 - buffer)
+            for q in static_range(MOVES):
+                for j in static_range(4):
+                    store(shared_w, buffer * BUFFER_W + w_to + j * PITCH_W + q * NEXT, next_w[q][j])
+            for j in static_range(GATHERS):
+                store(shared_x, buffer * BUFFER_X + x_to + j * PITCH_X, next_x[j])
             cuda.syncthreads()
             k0 = int32(k0 + DEPTH)
 
-        for j in static_range(R):
-            column = int32(pixel0 + mine_x + j // PART * STRIDE + j % PART)
+        row = int32(row0 + mine_w)
+        if has_bias:
+            biases: tuple[Any, ...] = ()
+            for i in static_range(R):
+                there = row + i // 4 * APART_R + i % 4
+                biases = biases + (load_if(bias, group * rows + there, there < rows),)
+            tile = outer_fma(tile, biases, ones)
+        tile = relu_if(tile, relu)
+        part = int32(cuda.blockIdx.z * y_size + (group * rows + row) * y_plane)
+        for j in static_range(S):
+            column = int32(pixel0 + mine_x + j // 4 * APART_S + j % 4)
             if column < pixels:
                 image = int32(column // image_pixels)
-                to = int32(image * y_image + group * rows * y_plane + position[column - image * image_pixels])
-                for i in static_range(R):
-                    row = int32(row0 + mine_w + i // PART * STRIDE + i % PART)
-                    value = tile[i * R + j]
-                    if has_bias:
-                        value += load_if(bias, group * rows + row, row < rows)
-                    value = select(relu and value < real(0), real(0), value)
-                    store_if(y, to + row * y_plane, value, row < rows)
+                to = part + image * y_image + load(position, column - image * image_pixels)
+                store_strip(y, to, tile[j::S], APART_R, y_plane, rows - row)
 
     return conv2d_gathered_product
 
 
 @functools.cache
-def weight_grad(dtype: Any, R: int) -> Kernel:
+def weight_grad(dtype: Any, tile: Tile, padded: bool) -> Kernel:
     """part[z][row, k] = sum over the pixels of part z of gy[row, pixel] x[base[pixel] + offset[k]].
 
-    The sum over the batch is cut into parts of `length` pixels so that all multiprocessors have work; `sum_of_parts` adds
-    the parts in their order, where atomic additions would give another rounding in each run.
+    padded  whether some taps fall outside the image; else all are read without a test.
     """
-    EDGE = 16 * R
-    DEPTH = 1024 // EDGE  # pixels of a slice
-    PITCH = EDGE + 4
-    BUFFER = DEPTH * PITCH
-    APART = 256 // DEPTH  # rows between the four that a thread moves
-    PART = min(R, 4)
-    STRIDE = 16 * PART
+    M, N, DEPTH, THREADS = tile.rows, tile.columns, tile.depth, tile.threads  # DEPTH pixels are a slice
+    R, S = tile.thread_rows, tile.thread_columns
+    PITCH_G, PITCH_X = M + 4, N + 4
+    BUFFER_G, BUFFER_X = DEPTH * PITCH_G, DEPTH * PITCH_X
+    APART_R, APART_S = 4 * M // R, 4 * N // S
+    QUADS_R, QUADS_S = R // 4, S // 4
+    WARPS = N // S // 8
+    NEXT = THREADS // DEPTH  # rows, and products, between those that a thread fetches
+    MOVES_G, MOVES_X = M // NEXT, N // NEXT
     real = dtype.type
-    nothing = (real(0),) * (R * R)
+    nothing = (real(0),) * (R * S)
 
-    @kernel(threads=256, min_blocks=2)
+    @kernel(threads=THREADS, min_blocks=tile.min_blocks)
     @unrolled
     def conv2d_weight_grad(
         x: Pointer,
@@ -159,7 +213,8 @@ def weight_grad(dtype: Any, R: int) -> Kernel:
         parts: Pointer,
         base: Int32Pointer,
         mask: Int32Pointer,
-        factors: Int32Pointer,
+        offsets: Int32Pointer,
+        taps: Int32Pointer,
         rows: int32,
         products: int32,
         pixels: int32,
@@ -171,81 +226,94 @@ def weight_grad(dtype: Any, R: int) -> Kernel:
         tiles_n: int32,
         part_size: int32,
     ) -> None:
-        shared_gy = cuda.shared.array(2 * BUFFER, real, alignment=16)
-        shared_x = cuda.shared.array(2 * BUFFER, real, alignment=16)
+        shared_g = cuda.shared.array(2 * BUFFER_G, real, alignment=16)
+        shared_x = cuda.shared.array(2 * BUFFER_X, real, alignment=16)
         t = int32(cuda.threadIdx.x)
         group = int32(cuda.blockIdx.y)
-        row0 = int32(cuda.blockIdx.x // tiles_n * EDGE)
-        product0 = int32(cuda.blockIdx.x % tiles_n * EDGE)
+        row0 = int32(cuda.blockIdx.x // tiles_n * M)
+        product0 = int32(cuda.blockIdx.x % tiles_n * N)
+        k0 = int32(cuda.blockIdx.z * length)  # this block's part of the sum
+        last = min(int32(k0 + length), int32(pixels))
+        first = int32((last - k0 - 1) % DEPTH + 1)  # length of the first slice
 
-        # This thread moves, for every DEPTH-th pixel, the gradients of four rows and the factors of four products.
-        pixel = int32(cuda.blockIdx.z * length + t % DEPTH)
-        last = min(int32(pixels), int32((cuda.blockIdx.z + 1) * length))
+        # What this thread moves, for every DEPTH-th pixel: the gradients of some rows and the factors of some products.
+        deep, mine = int32(t % DEPTH), int32(t // DEPTH)
+        g_to, x_to = int32(deep * PITCH_G + mine), int32(deep * PITCH_X + mine)
+        g_rows: tuple[Any, ...] = ()
+        for q in static_range(MOVES_G):
+            g_rows = g_rows + (int32((group * rows + min(row0 + mine + q * NEXT, rows - 1)) * image_pixels),)
+        steps: tuple[Any, ...] = ()
+        tests: tuple[Any, ...] = ()
+        for q in static_range(MOVES_X):
+            product = int32(min(product0 + mine + q * NEXT, products - 1))
+            steps, tests = steps + (load(offsets, product),), tests + (load(taps, product),)
+        inside = deep < first
+        pixel = min(int32(k0 + deep), int32(last - 1))
         image = int32(pixel // image_pixels)
         within = int32(pixel - image * image_pixels)
-        row = int32(row0 + t // DEPTH)
-        product = int32(product0 + t // DEPTH)
-        f0 = load_if(factors, product, product < products)
-        f1 = load_if(factors, product + APART, product + APART < products)
-        f2 = load_if(factors, product + 2 * APART, product + 2 * APART < products)
-        f3 = load_if(factors, product + 3 * APART, product + 3 * APART < products)
-        to = int32(t % DEPTH * PITCH + t // DEPTH)
 
-        mine_gy, mine_x = int32(t // 16 * PART), int32(t % 16 * PART)
+        # The first slice.
+        g_at, x_at = int32(image * y_image + within), int32(image * x_image + group * x_group + load(base, within))
+        bits = load(mask, within)
+        for q in static_range(MOVES_G):
+            store(shared_g, g_to + q * NEXT, load_if(gy, int32(g_at + g_rows[q]), inside))
+        for q in static_range(MOVES_X):
+            here = inside
+            if padded:
+                here = inside and bits & tests[q] != 0
+            store(shared_x, x_to + q * NEXT, load_if(x, int32(x_at + steps[q]), here))
+        cuda.syncthreads()
+
+        mine_g = int32((t // 32 // WARPS * 4 + t % 32 // 8) * 4)  # this thread's first row and product of the tile
+        mine_x = int32((t // 32 % WARPS * 8 + t % 8) * 4)
         tile = nothing
         buffer = int32(0)
-        first = int32(cuda.blockIdx.z * length)
-        k0 = first
+        k0 = int32(k0 + first)
+        pixel = int32(k0 + deep)
+        image = int32(pixel // image_pixels)
+        within = int32(pixel - image * image_pixels)
         while True:
             if k0 < last:
-                inside = pixel < last
-                here = int32(image * y_image + (group * rows + row) * image_pixels + within)
-                next_gy = (
-                    load_if(gy, here, inside and row < rows),
-                    load_if(gy, here + APART * image_pixels, inside and row + APART < rows),
-                    load_if(gy, here + 2 * APART * image_pixels, inside and row + 2 * APART < rows),
-                    load_if(gy, here + 3 * APART * image_pixels, inside and row + 3 * APART < rows),
+                g_at, x_at = (
+                    int32(image * y_image + within),
+                    int32(image * x_image + group * x_group + load(base, within)),
                 )
-                there = int32(image * x_image + group * x_group + load_if(base, within, inside))
-                bits = load_if(mask, within, inside)
-                next_x = (
-                    load_if(x, there + (f0 >> 5), (bits >> (f0 & 31)) & 1 != 0),
-                    load_if(x, there + (f1 >> 5), (bits >> (f1 & 31)) & 1 != 0),
-                    load_if(x, there + (f2 >> 5), (bits >> (f2 & 31)) & 1 != 0),
-                    load_if(x, there + (f3 >> 5), (bits >> (f3 & 31)) & 1 != 0),
-                )
-                pixel, within = int32(pixel + DEPTH), int32(within + DEPTH)
+                bits = load(mask, within)
+                next_g: tuple[Any, ...] = ()
+                for q in static_range(MOVES_G):
+                    next_g = next_g + (load(gy, int32(g_at + g_rows[q])),)
+                next_x: tuple[Any, ...] = ()
+                for q in static_range(MOVES_X):
+                    if padded:
+                        next_x = next_x + (load_masked(x, int32(x_at + steps[q]), bits, tests[q]),)
+                    else:
+                        next_x = next_x + (load(x, int32(x_at + steps[q])),)
+                within = int32(within + DEPTH)
                 while within >= image_pixels:
                     within, image = int32(within - image_pixels), int32(image + 1)
-            if k0 > first:
-                from_gy, from_x = int32(buffer + mine_gy), int32(buffer + mine_x)
-                for l in static_range(DEPTH):
-                    if R == 4:
-                        tile = outer_fma(
-                            tile, load4(shared_gy, from_gy + l * PITCH), load4(shared_x, from_x + l * PITCH)
-                        )
-                    else:
-                        tile = outer_fma(
-                            tile,
-                            (shared_gy[from_gy + l * PITCH], shared_gy[from_gy + l * PITCH + 1]),
-                            (shared_x[from_x + l * PITCH], shared_x[from_x + l * PITCH + 1]),
-                        )
-                buffer = int32(BUFFER - buffer)
+            for l in static_range(DEPTH):
+                u = load4(shared_g, buffer * BUFFER_G + mine_g + l * PITCH_G)
+                for h in static_range(1, QUADS_R):
+                    u = u + load4(shared_g, buffer * BUFFER_G + mine_g + l * PITCH_G + h * APART_R)
+                v = load4(shared_x, buffer * BUFFER_X + mine_x + l * PITCH_X)
+                for h in static_range(1, QUADS_S):
+                    v = v + load4(shared_x, buffer * BUFFER_X + mine_x + l * PITCH_X + h * APART_S)
+                tile = outer_fma(tile, u, v)
             if k0 >= last:
                 break
-            for j in static_range(4):
-                shared_gy[buffer + to + j * APART] = next_gy[j]
-                shared_x[buffer + to + j * APART] = next_x[j]
+            buffer = int32(1 - buffer)
+            for q in static_range(MOVES_G):
+                store(shared_g, buffer * BUFFER_G + g_to + q * NEXT, next_g[q])
+            for q in static_range(MOVES_X):
+                store(shared_x, buffer * BUFFER_X + x_to + q * NEXT, next_x[q])
             cuda.syncthreads()
             k0 = int32(k0 + DEPTH)
 
-        part = int32(cuda.blockIdx.z * part_size + group * rows * products)
+        row, column = int32(row0 + mine_g), int32(product0 + mine_x)
+        to = int32(cuda.blockIdx.z * part_size + (group * rows + row) * products + column)
         for i in static_range(R):
-            out_row = int32(row0 + mine_gy + i // PART * STRIDE + i % PART)
-            for j in static_range(R):
-                column = int32(product0 + mine_x + j // PART * STRIDE + j % PART)
-                store_if(
-                    parts, part + out_row * products + column, tile[i * R + j], out_row < rows and column < products
-                )
+            down = i // 4 * APART_R + i % 4
+            if row + down < rows:
+                store_strip(parts, to + down * products, tile[i * S : i * S + S], APART_S, 1, products - column)
 
     return conv2d_weight_grad

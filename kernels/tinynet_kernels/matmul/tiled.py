@@ -125,7 +125,7 @@ def product(dtype: Any, tile: Tile, a_along_k: bool, b_along_k: bool, wide: bool
         a1, a2, a3 = int32(1), int32(2), int32(3)
         if not a_along_k and not wide:
             beyond = int32(max(m - 1 - row0 - a_edge, 0))
-            a1, a2, a3 = min(a1, beyond), min(a2, beyond), min(a3, beyond)
+            a1, a2, a3 = int32(min(a1, beyond)), int32(min(a2, beyond)), int32(min(a3, beyond))
         b1, b2, b3 = int32(1), int32(2), int32(3)
         if not b_along_k and not wide:
             beyond = int32(max(n - 1 - column0 - b_edge, 0))

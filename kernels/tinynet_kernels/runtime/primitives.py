@@ -15,6 +15,7 @@ __all__ = [
     "load4_constant",
     "load4_if",
     "load_if",
+    "load_masked",
     "outer_fma",
     "relu_if",
     "select",
@@ -46,6 +47,9 @@ if SIMULATED:
     def load4_if(p: Any, i: int, inside: bool) -> Any:
         return load4(p, i) if inside else (zero(p),) * 4
 
+    def load_masked(p: Any, i: int, mask: int, bit: int) -> Any:
+        return load_if(p, i, mask & bit != 0)
+
     def store(p: Any, i: int, value: Any) -> None:
         p[i] = value
 
@@ -57,13 +61,13 @@ if SIMULATED:
         if inside:
             p[i] = value
 
-    def store_strip(p: Any, i: int, values: Any, apart: int, step: int, left: int) -> None:
+    def store_strip(p: Any, i: int, values: Any, apart: int, step: Any, left: Any) -> None:
         for q, value in enumerate(values):
             offset = q // 4 * apart + q % 4
             if offset < left:
                 p[i + offset * step] = value
 
-    def store4_strip(p: Any, i: int, values: Any, apart: int, left: int) -> None:
+    def store4_strip(p: Any, i: int, values: Any, apart: int, left: Any) -> None:
         store_strip(p, i, values, apart, 1, left)
 
     def zero(p: Any) -> Any:
@@ -229,6 +233,25 @@ else:
     store_if = _make_store(1, predicated=True)
     store_strip = _make_store_strip(1)
     store4_strip = _make_store_strip(4)
+
+    @intrinsic
+    def load_masked(typing_context, array, index, mask, bit):  # type: ignore[no-untyped-def]
+        """p[i] if mask & bit, else 0: a load under a predicate, where `load_if` loads p[0] and throws it away."""
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            kind, register = ("f32", "f") if array.dtype.bitwidth == 32 else ("f64", "d")
+            pointer = _pointer(context, builder, array, values[0], index, values[1])
+            pointer = builder.addrspacecast(pointer, ir.PointerType(pointer.type.pointee, 1))
+            word, real = ir.IntType(32), pointer.type.pointee
+            load = ir.InlineAsm(
+                ir.FunctionType(real, [ir.IntType(64), word, word]),
+                "{ .reg .pred some; .reg .b32 common; and.b32 common, $2, $3; setp.ne.b32 some, common, 0; "
+                f"mov.b{kind[1:]} $0, 0; @some ld.global.nc.{kind} $0, [$1]; }}",
+                f"=&{register},l,r,r",
+            )
+            return builder.call(load, [builder.ptrtoint(pointer, ir.IntType(64)), values[2], values[3]])
+
+        return array.dtype(array, index, types.int32, types.int32), generate
 
     @intrinsic
     def zero(typing_context, array):  # type: ignore[no-untyped-def]

@@ -7,7 +7,7 @@ device busy. `tuning` chooses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -39,3 +39,4 @@ LARGE = Tile(128, 128, 8, 8, depth=16, min_blocks=2)
 FLAT = Tile(64, 128, 8, 8, depth=16, min_blocks=3)
 MEDIUM = Tile(64, 64, 4, 4, depth=16, min_blocks=3)
 SMALL = Tile(32, 32, 4, 4, depth=16, min_blocks=8)
+FLAT_SHALLOW = replace(FLAT, depth=8)

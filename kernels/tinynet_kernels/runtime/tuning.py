@@ -51,7 +51,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Product:
-    """The shape of a product: see the module's docstring. `allowed` are the tiles that its kernel comes in."""
+    """The shape of a product: see the module's docstring. `allowed` are the tiles that its kernel comes in.
+    `splittable`: whether its sums may be cut into parts."""
 
     m: int
     n: int
@@ -59,12 +60,15 @@ class Product:
     batches: int
     itemsize: int
     allowed: tuple[Tile, ...]
+    splittable: bool = True
 
     def plans(self) -> list[Plan]:
         found = []
         for tile in self.allowed:
             splits = 1
-            while splits <= MAX_SPLITS and (splits == 1 or splits * 2 * tile.depth <= self.k):
+            while splits <= (MAX_SPLITS if self.splittable else 1) and (
+                splits == 1 or splits * 2 * tile.depth <= self.k
+            ):
                 length = _ceil(_ceil(self.k, splits), tile.depth) * tile.depth
                 if _ceil(self.k, length) == splits:
                     found.append(Plan(tile, splits, length))
@@ -167,6 +171,13 @@ def allowed(itemsize: int, wide: bool = True) -> tuple[Tile, ...]:
     if wide:
         return tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL
     return tiles.HUGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL
+
+
+def allowed_by_gathers(itemsize: int) -> tuple[Tile, ...]:
+    """The tiles for products that gather one factor at a time from both sides."""
+    if _simulated() or itemsize == 8:
+        return allowed(itemsize)
+    return tiles.HUGE, tiles.FLAT_SHALLOW, tiles.MEDIUM, tiles.SMALL
 
 
 _best = functools.lru_cache(maxsize=4096)(best)
