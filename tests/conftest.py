@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
+import tinynet
 from tinynet.device import cuda_problem, simulated
 
 _NO_DEVICE = cuda_problem()
@@ -30,3 +32,11 @@ def device(request: pytest.FixtureRequest) -> str:
     if request.param == "cuda" and NO_CUDA is not None:
         pytest.skip(NO_CUDA)
     return str(request.param)
+
+
+@pytest.fixture
+def on_device(device: str) -> Iterator[str]:
+    """Runs the test once on each device: where it names none, tensors are made there."""
+    tinynet.set_default_device(device)
+    yield device
+    tinynet.set_default_device(None)

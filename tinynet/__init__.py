@@ -26,7 +26,7 @@ from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, tensor
 # isort: split
 from . import autograd, cuda
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .device import DeviceUnavailableError, device
+from .device import DeviceUnavailableError, device, get_default_device, set_default_device
 from .dtypes import (
     bool,
     double,
@@ -355,6 +355,7 @@ __all__ = [
     "full_like",
     "gather",
     "ge",
+    "get_default_device",
     "get_default_dtype",
     "get_rng_state",
     "gt",
@@ -447,6 +448,7 @@ __all__ = [
     "scatter",
     "scatter_add",
     "select",
+    "set_default_device",
     "set_default_dtype",
     "set_grad_enabled",
     "set_rng_state",

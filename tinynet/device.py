@@ -55,6 +55,26 @@ class device:
 CPU = device("cpu")
 
 
+_default = CPU
+
+
+def get_default_device() -> device:
+    """Where tensors are made that name no device; the CPU unless `set_default_device` changed it."""
+    return _default
+
+
+def set_default_device(wanted: str | device | None) -> None:
+    """Makes tensors there from now on: `zeros(3)`, `tensor([1.0])`, `nn.Linear(3, 2)`. None is the CPU again.
+
+    An array or tensor on a device stays there, and `from_numpy` shares memory on the CPU. ValueError for a bad name,
+    DeviceUnavailableError for a device that is not there.
+    """
+    global _default
+    chosen = CPU if wanted is None else device(wanted)
+    require(chosen)
+    _default = chosen
+
+
 class DeviceUnavailableError(RuntimeError):
     """A CUDA device was asked for and there is none; the message says what was looked for and what to do."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 from . import capture, dtypes
-from .device import CPU, device, device_of, module_of, move, on, require
+from .device import CPU, device, device_of, get_default_device, module_of, move, on, require
 
 if TYPE_CHECKING:
     from .autograd import Node
@@ -1044,13 +1044,16 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     """A new tensor with a copy of `data`: numbers, nested sequences, arrays or tensors.
 
     dtype   default: the dtype of an array or tensor; of Python numbers, the default float dtype, int64 or bool.
-    device  default: the device of an array or tensor; otherwise the CPU.
+    device  default: the device of a tensor or CuPy array; otherwise the default device, which is the CPU unless
+            `set_default_device` changed it.
 
     Raises TypeError for data that are not numbers, ValueError for ragged sequences.
     """
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    target = None if device is None else _Device(device)
     if isinstance(data, Tensor):
         data = data._array
+        target = target or device_of(data)
     if not hasattr(data, "dtype"):
         data, typed = _stack(data)
         try:
@@ -1064,7 +1067,9 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
         data = array
     else:
         dtypes.as_dtype(data.dtype)
-    target = device_of(data) if device is None else _Device(device)
+    if target is None:
+        target = device_of(data)
+        target = get_default_device() if target == CPU else target
     require(target)
     moved = move(np.asarray(data) if isinstance(data, np.generic) else data, target)
     with on(target):

@@ -10,6 +10,8 @@ import tinynet
 from tinynet import Tensor
 from tinynet.autograd import Function, GradcheckError, gradcheck, gradgradcheck
 
+pytestmark = pytest.mark.usefixtures("on_device")
+
 
 class WrongSquare(Function):
     """Right value, right shape, gradient off by a factor in one place."""

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet import nn, optim
+from tinynet import Tensor, nn, optim
+
+pytestmark = pytest.mark.usefixtures("on_device")
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("SGD", {"lr": 0.1}),
@@ -37,10 +39,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def start(device: str) -> list[Any]:
+def start() -> list[Any]:
     rng = np.random.default_rng(0)
     shapes = [(3, 4), (5,), (2, 3, 2)]
-    return [tinynet.tensor(rng.standard_normal(s), device=device, requires_grad=True) for s in shapes]
+    return [tinynet.tensor(rng.standard_normal(s), requires_grad=True) for s in shapes]
 
 
 def loss(params: list[Any]) -> Any:
@@ -49,9 +51,9 @@ def loss(params: list[Any]) -> Any:
 
 
 @pytest.mark.parametrize("name, options", CASES)
-def test_twenty_steps_are_torchs(name: str, options: dict[str, Any], device: str) -> None:
+def test_twenty_steps_are_torchs(name: str, options: dict[str, Any]) -> None:
     torch = pytest.importorskip("torch")
-    ours = start(device)
+    ours = start()
     theirs = [torch.tensor(p.detach().cpu().numpy().copy(), requires_grad=True) for p in ours]
     optimizers = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
     for params, optimizer in zip((ours, theirs), optimizers):
@@ -189,19 +191,19 @@ def test_adam_by_hand() -> None:
     assert p.item() == pytest.approx(1 - 0.1 * 2 / (2 + 1e-8), abs=1e-12)
 
 
-def test_parameters_become_views_of_one_array(device: str) -> None:
-    model = nn.Linear(3, 2).to(device)
+def test_parameters_become_views_of_one_array() -> None:
+    model = nn.Linear(3, 2)
     optimizer = optim.Adam(model.parameters())
-    model(tinynet.ones(4, 3, device=device)).sum().backward()
+    model(tinynet.ones(4, 3)).sum().backward()
     optimizer.step()
     (_, arena), *rest = optimizer._arenas
     assert not rest
     assert arena.intact()
-    assert model.weight.grad.data_ptr() == tinynet.from_numpy(arena.grads).data_ptr()
+    assert model.weight.grad.data_ptr() == Tensor._make(arena.grads).data_ptr()
 
 
 def test_parameters_without_gradient_stay() -> None:
-    a, b, c = start("cpu")
+    a, b, c = start()
     before = b.detach().clone()
     optimizer = optim.Adam([a, b, c], lr=0.1)
     for _ in range(3):
@@ -245,7 +247,7 @@ def test_state_dict_round_trip(name: str) -> None:
             loss(params).backward()
             optimizer.step()
 
-    first = start("cpu")
+    first = start()
     optimizer = getattr(optim, name)(first, lr=0.01, **options)
     steps(first, optimizer, 3)
     second = [p.detach().clone().requires_grad_() for p in first]

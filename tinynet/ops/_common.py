@@ -118,8 +118,8 @@ def sizes(shape: Sequence[Any]) -> tuple[int, ...]:
 def module_on(device: Any) -> tuple[Any, Any]:
     """The array module of a device that exists, and a context in which its arrays are made."""
     from ..device import device as Device
-    from ..device import require
+    from ..device import get_default_device, require
 
-    where = Device("cpu" if device is None else device)
+    where = get_default_device() if device is None else Device(device)
     require(where)
     return module_of(where), on(where)

@@ -25,10 +25,13 @@ class SimArray(np.ndarray):
     __tinynet_device__ = "cuda"
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        return np.asarray(array).view(SimArray)
+        return _wrap(array)
 
     def __getitem__(self, index: Any) -> Any:
-        return _wrap(super().__getitem__(index))
+        result = super().__getitem__(index)
+        if isinstance(result, np.generic):  # a view of the one element
+            result = super().__getitem__((*index, ...) if isinstance(index, tuple) else (index, ...))
+        return _wrap(result)
 
 
 class _Module:
@@ -50,7 +53,9 @@ class _Module:
 def _wrap(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return type(value)(*map(_wrap, value)) if hasattr(value, "_fields") else type(value)(map(_wrap, value))
-    return np.asarray(value).view(SimArray) if isinstance(value, (np.ndarray, np.generic)) else value
+    if isinstance(value, (np.ndarray, np.generic)) and not isinstance(value, SimArray):
+        return np.asarray(value).view(SimArray)
+    return value
 
 
 xp = _Module()
