@@ -73,6 +73,7 @@ def forms() -> Iterator[Form]:
     from tinynet_kernels.batch_norm import cuda as batch_norm
     from tinynet_kernels.channel_sum import cuda as channel_sum
     from tinynet_kernels.conv2d import direct, naive, tiled
+    from tinynet_kernels.counted_mean import cuda as counted_mean
     from tinynet_kernels.matmul import naive as matmul_naive
     from tinynet_kernels.matmul import tiled as matmul
     from tinynet_kernels.max_pool2d import cuda as max_pool2d
@@ -105,7 +106,9 @@ def forms() -> Iterator[Form]:
     yield Form("softmax_cross_entropy warp", loss._forward(FLOAT32, 32))
     yield Form("softmax_cross_entropy block", loss._forward(FLOAT32, 256))
     yield Form("softmax_cross_entropy gradient", loss._grad(FLOAT32))
-    yield Form("channel_sum", channel_sum._kernel(FLOAT32))
+    yield Form("channel_sum", channel_sum._kernel(FLOAT32, 1, False))
+    yield Form("counted_mean", counted_mean._kernel(FLOAT32))
+    yield Form("relu_grad", channel_sum._kernel(FLOAT32, 1, True))
     yield Form("batch_norm_stats", batch_norm._kernel(FLOAT32))
     yield Form("sgd", optimizer._sgd)
     yield Form("adam", optimizer._adam)

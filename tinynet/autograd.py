@@ -9,13 +9,14 @@ depth of a graph does not matter, and it frees what a node has saved as soon as 
 
 from __future__ import annotations
 
+import functools
 import heapq
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, ClassVar
 
-from .device import device_of, on, xp
+from .device import device_of, module_of, on, xp
 from .grad_mode import _mode, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .tensor import Tensor
 
@@ -53,6 +54,7 @@ class Node:
     hooks: dict[int, list[Hook]] | None = None
     retained: dict[int, weakref.ref[Tensor]] | None = None
     freed = False
+    fills = False  # whether the walk adds to `.grad`, and nothing more
     order: int
     edges: list[tuple[Node | Tensor, int] | None]
     outputs: list[tuple[Any, ...]]  # shape, dtype, device
@@ -71,6 +73,19 @@ class Node:
         if op.saves_output:
             self.saved_outputs = [(o._array, o._version, o._version[0]) for o in outputs]
         self.outputs = [(o._array.shape, o._array.dtype) for o in outputs]
+
+    def room(self, i: int) -> Any:
+        """The memory where the gradient of input i is going to be kept, for a kernel to write it there at once; or None.
+
+        It is there in `backward()` for a parameter that an optimizer has, and that has no gradient yet.
+        """
+        edge = self.edges[i]
+        if edge is None or not self.fills or isinstance(edge[0], Node):
+            return None
+        leaf = edge[0]
+        if leaf.grad is not None or leaf._hooks or sum(e is not None and e[0] is leaf for e in self.edges) > 1:
+            return None
+        return leaf._grad_view
 
     def needs(self, i: int) -> bool:
         """Whether the gradient of input i is wanted."""
@@ -337,10 +352,23 @@ def _roots(tensors: Any, grad_tensors: Any) -> tuple[list[Tensor], list[Tensor]]
         if value is None:
             if root._array.size != 1:
                 raise RuntimeError(f"a gradient can be created for a scalar only, not for shape {root.shape}")
-            given[i] = Tensor._make(xp(root._array).ones_like(root._array))
+            given[i] = Tensor._make(_one(root._array.shape, root._array.dtype, device_of(root._array)))
         elif value.shape != root.shape:
             raise ValueError(f"the gradient has shape {value.shape}, expected {root.shape}")
     return roots, given
+
+
+@functools.cache
+def _one(shape: tuple[int, ...], dtype: Any, device: Any) -> Any:
+    """1, made once: nothing changes the gradients on their way in place."""
+    with on(device):
+        return module_of(device).ones(shape, dtype)
+
+
+def is_one(grad: Tensor) -> bool:
+    """Whether a gradient is the 1 that a walk begins with."""
+    array = grad._array
+    return array.ndim == 0 and array is _one((), array.dtype, device_of(array))
 
 
 def _walk(
@@ -365,6 +393,7 @@ def _walk(
             if len(slots) > 1:
                 like = next(s for s in slots if s is not None)
                 slots = [_zeros(node, i, like) if s is None else s for i, s in enumerate(slots)]
+            node.fills = wanted is None and not create_graph
             result = node.op.backward(node, *slots)
             results = result if isinstance(result, tuple) else (result,)
             if len(results) != len(node.edges):
@@ -481,7 +510,8 @@ def _accumulate(leaf: Tensor, value: Tensor, create_graph: bool) -> None:
         leaf.grad._array += value._array
         leaf.grad._version[0] += 1
     elif leaf._grad_view is not None:
-        leaf._grad_view[...] = value._array
+        if value._array is not leaf._grad_view:
+            leaf._grad_view[...] = value._array
         leaf.grad = Tensor._make(leaf._grad_view)
     else:  # a copy, as the array may be a view, or flow elsewhere too
         leaf.grad = Tensor._make(value._array.astype(leaf._array.dtype, order="C", copy=True))

@@ -158,6 +158,8 @@ class Graph:
     def _capture(self, given: dict[int | str, Any], positional: int) -> None:
         import cupy
 
+        from tinynet_kernels.runtime.last_block import counter
+
         for name, value in given.items():
             if isinstance(value, Tensor) and value.device.type != "cuda":
                 raise RuntimeError(
@@ -171,7 +173,10 @@ class Graph:
             with cupy.cuda.using_allocator(self._pool.malloc):
                 self._given = {k: v.clone() if isinstance(v, Tensor) else v for k, v in given.items()}
                 self._recording = recording = Recording()
+            with stream:
+                counter()  # which kernels on the stream share is made before they are recorded
             cupy.cuda.get_current_stream().synchronize()
+            stream.synchronize()
             arguments = [self._given[i] for i in range(positional)]
             named = {k: v for k, v in self._given.items() if isinstance(k, str)}
             with stream, cupy.cuda.using_allocator(self._pool.malloc):

@@ -5,8 +5,9 @@ package imports neither numba nor cupy; an implementation is imported, and compi
 """
 
 from .batch_norm import batch_norm_stats
-from .channel_sum import channel_sum
+from .channel_sum import channel_sum, relu_grad
 from .conv2d import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .counted_mean import counted_mean
 from .matmul import matmul
 from .max_pool2d import max_pool2d, max_pool2d_gather, max_pool2d_grad
 from .optimizer import adam, rmsprop, sgd
@@ -21,6 +22,7 @@ __all__ = [
     "conv2d",
     "conv2d_input_grad",
     "conv2d_weight_grad",
+    "counted_mean",
     "dropout",
     "matmul",
     "max_pool2d",
@@ -29,6 +31,7 @@ __all__ = [
     "philox_normal",
     "philox_uniform",
     "registry",
+    "relu_grad",
     "rmsprop",
     "sgd",
     "softmax_cross_entropy",

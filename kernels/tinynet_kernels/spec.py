@@ -98,8 +98,9 @@ class KernelSpec:
         """Check the arguments, allocate what `out` does not give, run, and return the output (or tuple of outputs).
 
         `precision` is that of float32 products (see the module of that name). `out` may be an array (one output) or a
-        tuple. Raises TypeError for arrays on different devices, of unsupported type or `out` of the wrong dtype;
-        ValueError for shapes and parameters that do not fit, or an unknown `variant`.
+        tuple, in which None stands for an output to allocate. Raises TypeError for arrays on different devices, of
+        unsupported type or `out` of the wrong dtype; ValueError for shapes and parameters that do not fit, or an
+        unknown `variant`.
         """
         kind, like = self._device(args)
         wanted = self.check(*args, **params)
@@ -151,6 +152,8 @@ class KernelSpec:
         given = out if isinstance(out, tuple) else (out,)
         if len(given) != len(wanted):
             raise ValueError(f"{self.name}: out has {len(given)} arrays, expected {len(wanted)}")
+        if any(o is None for o in given):
+            given = tuple(empty(shape, dtype, like) if o is None else o for o, (shape, dtype) in zip(given, wanted))
         for o, (shape, dtype) in zip(given, wanted):
             if _place(o) != _place(like):
                 raise TypeError(f"{self.name}: out is on {_place(o)}, expected {_place(like)}")

@@ -134,6 +134,7 @@ from .network import (
     conv_transpose2d,
     dropout,
     max_pool2d,
+    mean_cross_entropy,
     softmax_cross_entropy,
 )
 from .normalization import standardise
@@ -321,6 +322,7 @@ __all__ = [
     "max_pool2d",
     "maximum",
     "mean",
+    "mean_cross_entropy",
     "meshgrid",
     "min",
     "minimum",

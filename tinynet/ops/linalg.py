@@ -11,7 +11,7 @@ import numpy as np
 import tinynet_kernels as kernels
 
 from .. import dtypes
-from ..autograd import Op
+from ..autograd import Op, is_grad_enabled
 from ..tensor import Tensor
 from ._common import same_device, unbroadcast, wrap
 from .elementwise import cast, relu_mask
@@ -57,11 +57,29 @@ class Linear(Op):
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        if ctx.activation == "relu":
-            gy = relu_mask(gy, ctx.output())
-        gx = MatMul.apply(gy, ctx.input(1), False, False) if ctx.needs(0) else None
-        gw = MatMul.apply(gy, ctx.input(0), True, False) if ctx.needs(1) else None
-        return gx, gw, channel_sum(gy) if ctx.needs(2) else None, None
+        gy, gb = bias_grad(ctx, gy)
+        gx = _product(gy, ctx.input(1), False, None) if ctx.needs(0) else None
+        gw = _product(gy, ctx.input(0), True, ctx.room(1)) if ctx.needs(1) else None
+        return gx, gw, gb, None
+
+
+def _product(a: Tensor, b: Tensor, transpose_a: bool, out: Any) -> Tensor:
+    if is_grad_enabled():
+        return MatMul.apply(a, b, transpose_a, False)
+    return Tensor._make(kernels.matmul(a._array, b._array, transpose_a=transpose_a, out=out))
+
+
+def bias_grad(ctx: Any, gy: Tensor) -> tuple[Tensor, Tensor | None]:
+    """For an operation that adds its input 2 to the channels and then applies `ctx.activation`: what flows to before both,
+    and the gradient of the bias (None if it is not needed)."""
+    wanted, relu = ctx.needs(2), ctx.activation == "relu"
+    if is_grad_enabled() or type(gy._array) is np.ndarray:  # on the CPU the sum is quicker after the mask than with it
+        gy = relu_mask(gy, ctx.output()) if relu else gy
+        return gy, channel_sum(gy) if wanted else None
+    if relu:
+        masked, sums = kernels.relu_grad(gy._array, ctx.output()._array, out=(None, ctx.room(2)))
+        return Tensor._make(masked), Tensor._make(sums) if wanted else None
+    return gy, Tensor._make(kernels.channel_sum(gy._array, out=ctx.room(2))) if wanted else None
 
 
 class ChannelSum(Op):

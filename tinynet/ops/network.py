@@ -9,13 +9,13 @@ import numpy as np
 import tinynet_kernels as kernels
 
 from .. import dtypes, random
-from ..autograd import Op, is_grad_enabled
+from ..autograd import Op, is_grad_enabled, is_one
 from ..device import xp
 from ..tensor import Tensor
 from ._common import same_device
-from .elementwise import cast, clamp, log, relu_mask
+from .elementwise import cast, clamp, log
 from .indexing import one_hot
-from .linalg import _in_kernel_dtype, channel_sum
+from .linalg import _in_kernel_dtype, bias_grad
 from .reduction import mean, softmax
 
 
@@ -30,12 +30,20 @@ class Conv2d(Op):
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        if ctx.activation == "relu":
-            gy = relu_mask(gy, ctx.output())
+        gy, gb = bias_grad(ctx, gy)
         x_shape, w_shape = ctx.shapes
-        gx = Conv2dInputGrad.apply(gy, ctx.input(1), x_shape, ctx.params) if ctx.needs(0) else None
-        gw = Conv2dWeightGrad.apply(ctx.input(0), gy, w_shape, ctx.params) if ctx.needs(1) else None
-        return gx, gw, channel_sum(gy) if ctx.needs(2) else None, None, None
+        gx = gw = None
+        if ctx.needs(0):
+            gx = Conv2dInputGrad.apply(gy, ctx.input(1), x_shape, ctx.params)
+        if ctx.needs(1):
+            x = ctx.input(0)
+            if is_grad_enabled():
+                gw = Conv2dWeightGrad.apply(x, gy, w_shape, ctx.params)
+            else:
+                gw = Tensor._make(
+                    kernels.conv2d_weight_grad(x._array, gy._array, w_shape, out=ctx.room(1), **ctx.params)
+                )
+        return gx, gw, gb, None, None
 
 
 class Conv2dInputGrad(Op):
@@ -115,15 +123,40 @@ class SoftmaxCrossEntropy(Op):
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        logits, labels = ctx.input(0), ctx.input(1)
-        if not is_grad_enabled():
-            grad = kernels.softmax_cross_entropy_grad(logits._array, labels._array, ctx.lse, gy._array, **ctx.params)
-            return Tensor._make(grad), None, None
-        ignored = labels == ctx.params["ignore_index"]
-        smoothing = ctx.params["label_smoothing"]
-        target = cast(one_hot(labels.masked_fill(ignored, 0), logits.shape[1]), logits.dtype)
-        target = target * (1 - smoothing) + smoothing / logits.shape[1]
-        return (softmax(logits, 1) - target) * gy.masked_fill(ignored, 0.0).unsqueeze(1), None, None
+        return _cross_entropy_grad(ctx, gy), None, None
+
+
+def _cross_entropy_grad(ctx: Any, gy: Tensor) -> Tensor:
+    """gy is (N,), or () for all rows."""
+    logits, labels = ctx.input(0), ctx.input(1)
+    if not is_grad_enabled():
+        grad = kernels.softmax_cross_entropy_grad(logits._array, labels._array, ctx.lse, gy._array, **ctx.params)
+        return Tensor._make(grad)
+    ignored = labels == ctx.params["ignore_index"]
+    smoothing = ctx.params["label_smoothing"]
+    target = cast(one_hot(labels.masked_fill(ignored, 0), logits.shape[1]), logits.dtype)
+    target = target * (1 - smoothing) + smoothing / logits.shape[1]
+    result: Tensor = (softmax(logits, 1) - target) * gy.expand(labels.shape).masked_fill(ignored, 0.0).unsqueeze(1)
+    return result
+
+
+class MeanCrossEntropy(Op):
+    """The mean over the rows that count, on CUDA: in two kernels, and one for the gradient."""
+
+    saves = (0, 1)
+
+    @staticmethod
+    def forward(ctx: Any, logits: Any, labels: Any, params: dict[str, Any]) -> Any:
+        loss, lse = kernels.softmax_cross_entropy(logits, labels, **params)
+        mean, ctx.share = kernels.counted_mean(loss, labels, ignore_index=params["ignore_index"])
+        ctx.lse, ctx.params = lse, params
+        return mean
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        share = Tensor._make(ctx.share)
+        share = share if is_one(gy) else share * gy
+        return _cross_entropy_grad(ctx, share), None, None
 
 
 class BinaryCrossEntropy(Op):
@@ -292,6 +325,13 @@ def binary_cross_entropy(input: Tensor, target: Tensor) -> Tensor:
     """The loss of each probability, for targets from 0 to 1."""
     same_device("binary_cross_entropy", input, target)
     return BinaryCrossEntropy.apply(input, target)
+
+
+def mean_cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int, label_smoothing: float) -> Tensor:
+    """The mean of `softmax_cross_entropy` over the rows that are not ignored, on CUDA."""
+    same_device("cross_entropy", logits, labels)
+    params = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
+    return _in_kernel_dtype(lambda x, y: MeanCrossEntropy.apply(x, y, params), logits, labels)
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: random.Generator | None = None) -> Tensor:

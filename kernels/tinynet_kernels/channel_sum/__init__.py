@@ -1,4 +1,4 @@
-"""Sum over everything but the channels: the gradient of a bias."""
+"""Sum over everything but the channels: the gradient of a bias, alone or with that of the ReLU behind it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import check_float
+from ..arguments import check_float, check_shape
 from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample
 
 
@@ -28,6 +28,7 @@ SHAPES: list[tuple[str, tuple[int, ...], bool]] = [
     ("one_of_all", (1, 1), False),
     ("volume", (2, 3, 2, 3, 4), False),
     ("off_tile", (9, 5, 7, 9), False),
+    ("several_parts", (40, 3, 8, 8), False),
     ("mnist_conv1", (128, 32, 26, 26), True),
     ("batch1000", (1000, 64), True),
 ]
@@ -45,6 +46,46 @@ _SPEC = KernelSpec(
     ],
     cost=lambda x: Cost(flops=x.size, bytes=(x.size + x.shape[1]) * x.dtype.itemsize),
 )
+
+
+def _check_relu(gy: Array, y: Array) -> Outputs:
+    dtype = check_float(gy=gy, y=y)
+    check_shape("y", y, tuple(gy.shape))
+    return [(tuple(gy.shape), dtype), *_check(gy)]
+
+
+def _relu_sample(name: str, shape: tuple[int, ...], bench: bool = False) -> Sample:
+    def make(rng: np.random.Generator, dtype: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        y = np.maximum(rng.standard_normal(shape), 0)
+        return (rng.standard_normal(shape).astype(dtype), y.astype(dtype)), {}
+
+    return Sample(name, make, bench)
+
+
+_RELU = KernelSpec(
+    name="relu_grad",
+    check=_check_relu,
+    reference="tinynet_kernels.channel_sum.reference:relu_grad",
+    cpu={"default": "tinynet_kernels.channel_sum.cpu:relu_grad"},
+    cuda={"default": "tinynet_kernels.channel_sum.cuda:relu_grad"},
+    samples=[_relu_sample(*case) for case in [*SHAPES, ("empty", (0, 3, 4), False), ("no_channels", (2, 0, 4), False)]],
+    bad_samples=[
+        BadSample("shape", lambda rng: ((np.ones((2, 3)), np.ones((2, 4))), {}), ValueError, "y has shape"),
+        BadSample("vector", lambda rng: ((np.ones(3), np.ones(3)), {}), ValueError, "at least 2 dimensions"),
+        BadSample("integer", lambda rng: ((np.ones((3, 3), "i8"),) * 2, {}), TypeError, "gy has dtype int64"),
+    ],
+    cost=lambda gy, y: Cost(flops=2 * gy.size, bytes=(3 * gy.size + gy.shape[1]) * gy.dtype.itemsize),
+)
+
+
+def relu_grad(gy: Array, y: Array, *, out: Any = None) -> tuple[Array, Array]:
+    """The gradient of a layer that ends in a bias and ReLU, given gy (N, C, ...) of its output y, before the ReLU and for the
+    bias: gy where y > 0 and 0 elsewhere, and the sum of that over all axes but the second, in a fixed order: (C,).
+
+    float32 or float64. `out` is a pair of arrays to write. Raises TypeError and ValueError as `channel_sum`.
+    """
+    gx, sums = _RELU(gy, y, out=out)
+    return gx, sums
 
 
 def channel_sum(x: Array, *, out: Any = None) -> Array:

@@ -1,4 +1,4 @@
-"""Channel sums on CUDA: a block per channel, whose threads' sums are added pairwise in shared memory."""
+"""Channel sums on CUDA: a block adds some images' share of some channels, the last block adds the shares in their order."""
 
 from __future__ import annotations
 
@@ -8,40 +8,109 @@ from typing import Any
 import numpy as np
 from numpy import int32
 
-from ..runtime.cuda import Kernel, Pointer, contiguous, cuda, finish, kernel, writable
+from ..runtime.cuda import Int32Pointer, Kernel, Pointer, blocks_for, contiguous, cuda, finish, kernel, module, writable
+from ..runtime.last_block import counter
+from ..runtime.primitives import fetch_add, select
 
 THREADS = 256
+WARP = 32
+ENOUGH_BLOCKS = 512  # keep every multiprocessor busy
+LEAST_WORK = 4 * THREADS  # elements of a block
 
 
 @functools.cache
-def _kernel(dtype: Any) -> Kernel:
+def _kernel(dtype: Any, lanes: int, masked: bool) -> Kernel:
+    """lanes   channels side by side in a block: 1, or 32 where the channels lie side by side in memory.
+    masked  x counts where y > 0 only, and is written like that to `out`.
+    """
     real = dtype.type
+    step = THREADS // lanes
 
     @kernel(threads=THREADS)
-    def channel_sum(x: Pointer, y: Pointer, n: int32, channels: int32, pixels: int32) -> None:
-        sums = cuda.shared.array(THREADS, real)
-        t = cuda.threadIdx.x
-        channel = cuda.blockIdx.x
+    def channel_sum(
+        x: Pointer,
+        y: Pointer,
+        out: Pointer,
+        sums: Pointer,
+        shares: Pointer,
+        counter: Int32Pointer,
+        n: int32,
+        channels: int32,
+        pixels: int32,
+        images: int32,
+        parts: int32,
+    ) -> None:
+        totals = cuda.shared.array(THREADS, real)
+        ticket = cuda.shared.array(1, int32)
+        t = int32(cuda.threadIdx.x)
+        channel = int32(cuda.blockIdx.x // parts * lanes + t % lanes)
+        part = int32(cuda.blockIdx.x % parts)
+        first = int32(part * images)
+        count = int32((min(n, first + images) - first) * pixels)
         total = real(0)
-        for i in range(t, n * pixels, THREADS):
-            total += x[(i // pixels * channels + channel) * pixels + i % pixels]
-        sums[t] = total
+        if channel < channels:
+            for i in range(t // lanes, count, step):
+                at = int32(((first + i // pixels) * channels + channel) * pixels + i % pixels)
+                value = x[at]
+                if masked:
+                    value = select(y[at] > real(0), value, real(0))
+                    out[at] = value
+                total += value
+        totals[t] = total
         cuda.syncthreads()
         width = THREADS // 2
-        while width > 0:
+        while width >= lanes:
             if t < width:
-                sums[t] += sums[t + width]
+                totals[t] += totals[t + width]
             cuda.syncthreads()
             width //= 2
+        if parts == 1:
+            if t < lanes and channel < channels:
+                sums[channel] = totals[t]
+            return
+        if t < lanes and channel < channels:
+            shares[part * channels + channel] = totals[t]
+            cuda.threadfence()
+        cuda.syncthreads()
         if t == 0:
-            y[channel] = sums[0]
+            ticket[0] = fetch_add(counter, 0, 1)
+        cuda.syncthreads()
+        if ticket[0] == cuda.gridDim.x - 1:  # all others have stored their shares
+            cuda.threadfence()
+            for c in range(t, channels, THREADS):
+                total = real(0)
+                for p in range(parts):
+                    total += shares[p * channels + c]
+                sums[c] = total
+            if t == 0:
+                counter[0] = 0
 
     return channel_sum
 
 
 def channel_sum(outputs: Any, x: Any) -> None:
-    (y,) = outputs
+    (sums,) = outputs
+    _run(sums, contiguous(x), None, None)
+
+
+def relu_grad(outputs: Any, gy: Any, y: Any) -> None:
+    gx, sums = outputs
+    gx_out = writable(gx)
+    _run(sums, contiguous(gy), contiguous(y), gx_out)
+    finish(gx, gx_out)
+
+
+def _run(sums: Any, x: Any, y: Any, out: Any) -> None:
     n, channels, *spatial = x.shape
-    y_out = writable(y)
-    _kernel(x.dtype)(channels, contiguous(x), y_out, n, channels, int(np.prod(spatial)))
-    finish(y, y_out)
+    pixels = int(np.prod(spatial))
+    lanes = 1 if pixels >= WARP else WARP
+    blocks = blocks_for(channels, lanes)
+    # at least so many images to a part that a block has something to do, and all parts together few enough
+    images = max(blocks_for(n * blocks, ENOUGH_BLOCKS), blocks_for(LEAST_WORK, max(pixels, 1) * lanes))
+    parts = max(1, blocks_for(n, images))
+    sums_out = writable(sums)
+    shares = None if parts == 1 else module().empty((parts, channels), x.dtype)
+    ticket = None if parts == 1 else counter()
+    run = _kernel(x.dtype, lanes, y is not None)
+    run(blocks * parts, x, y, out, sums_out, shares, ticket, n, channels, pixels, images, parts)
+    finish(sums, sums_out)

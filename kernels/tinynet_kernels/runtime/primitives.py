@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = [
     "add",
+    "fetch_add",
     "load",
     "load4",
     "load4_constant",
@@ -69,6 +70,11 @@ if SIMULATED:
 
     def store4_strip(p: Any, i: int, values: Any, apart: int, left: Any) -> None:
         store_strip(p, i, values, apart, 1, left)
+
+    def fetch_add(p: Any, i: int, value: int) -> int:
+        before = p[i]  # threads of the simulator take turns
+        p[i] = before + value
+        return int(before)
 
     def zero(p: Any) -> Any:
         return getattr(p, "elements", p).dtype.type(0)
@@ -310,6 +316,16 @@ else:
             return context.make_tuple(builder, signature.return_type, results)
 
         return tile(tile, types.int32), generate
+
+    @intrinsic
+    def fetch_add(typing_context, array, index, value):  # type: ignore[no-untyped-def]
+        """Adds to an element of an array of integers at once, and gives what it was."""
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            pointer = _pointer(context, builder, signature.args[0], values[0], signature.args[1], values[1])
+            return builder.atomic_rmw("add", pointer, values[2], "monotonic")
+
+        return array.dtype(array, index, array.dtype), generate
 
     @intrinsic
     def shuffle_xor(typing_context, value, mask):  # type: ignore[no-untyped-def]

@@ -31,7 +31,8 @@ def _check_grad(logits: Array, labels: Array, lse: Array, gy: Array, **params: A
     _, (rows, dtype) = _check(logits, labels, **params)
     check_float(logits=logits, lse=lse, gy=gy)
     check_shape("lse", lse, rows)
-    check_shape("gy", gy, rows)
+    if gy.ndim:
+        check_shape("gy", gy, rows)
     return [(tuple(logits.shape), dtype)]
 
 
@@ -99,7 +100,8 @@ def softmax_cross_entropy_grad(
     out: Array | None = None,
     variant: str | None = None,
 ) -> Array:
-    """The gradient of `softmax_cross_entropy`'s loss with respect to the logits, given gy (N,): an array (N, C).
+    """The gradient of `softmax_cross_entropy`'s loss with respect to the logits, given gy (N,), or () for one that
+    all rows share: an array (N, C).
 
     (softmax(logits) - target) * gy, zero in ignored rows. The other parameters and the errors are those of the forward
     function, `lse` its second result.

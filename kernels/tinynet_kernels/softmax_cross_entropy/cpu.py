@@ -47,7 +47,7 @@ def softmax_cross_entropy_grad(
         if label_smoothing:
             block -= label_smoothing / classes
         block[np.arange(len(y)), np.where(ignored, 0, y)] -= 1 - label_smoothing
-        block *= gy[rows][:, None]
+        block *= gy[rows][:, None] if gy.ndim else gy
         block[ignored] = 0
         grad[rows] = block
 

@@ -143,6 +143,7 @@ def _grad_naive(
     classes: int32,
     ignore_index: int32,
     smoothing: Real,
+    gy_step: int32,
 ) -> None:
     """One thread per row."""
     row = cuda.grid(1)
@@ -159,7 +160,7 @@ def _grad_naive(
         elif label < 0 or label >= classes:
             grad[at] = math.nan
         else:
-            grad[at] = (math.exp(logits[at] - lses[row]) - target) * gy[row]
+            grad[at] = (math.exp(logits[at] - lses[row]) - target) * gy[row * gy_step]
 
 
 @functools.cache
@@ -177,6 +178,7 @@ def _grad(dtype: Any) -> Kernel:
         classes: int32,
         ignore_index: int32,
         smoothing: Real,
+        gy_step: int32,
     ) -> None:
         at = cuda.grid(1)
         if at >= rows * classes:
@@ -186,7 +188,7 @@ def _grad(dtype: Any) -> Kernel:
         target = smoothing / real(classes)
         if at - row * classes == label:
             target += real(1) - smoothing
-        value = (math.exp(logits[at] - lses[row]) - target) * gy[row]
+        value = (math.exp(logits[at] - lses[row]) - target) * gy[row * gy_step]
         if label == ignore_index:
             value = real(0)
         elif label < 0 or label >= classes:
@@ -213,12 +215,12 @@ def softmax_cross_entropy_naive(outputs: Any, logits: Any, labels: Any, **params
 
 def softmax_cross_entropy_grad(outputs: Any, logits: Any, labels: Any, lse: Any, gy: Any, **params: Any) -> None:
     blocks = blocks_for(logits.size, THREADS)
-    _run(_grad(logits.dtype), blocks, outputs, (logits, _labels(labels), lse, gy), logits.shape, **params)
+    _run(_grad(logits.dtype), blocks, outputs, (logits, _labels(labels), lse, gy), logits.shape, gy.ndim, **params)
 
 
 def softmax_cross_entropy_grad_naive(outputs: Any, logits: Any, labels: Any, lse: Any, gy: Any, **params: Any) -> None:
     blocks = blocks_for(logits.shape[0], THREADS)
-    _run(_grad_naive, blocks, outputs, (logits, _labels(labels), lse, gy), logits.shape, **params)
+    _run(_grad_naive, blocks, outputs, (logits, _labels(labels), lse, gy), logits.shape, gy.ndim, **params)
 
 
 def _run(
@@ -227,10 +229,11 @@ def _run(
     outputs: Any,
     inputs: tuple[Any, ...],
     shape: tuple[int, int],
+    *rest: int,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> None:
     written = [writable(output) for output in outputs]
-    run(blocks, *map(contiguous, inputs), *written, *shape, ignore_index, label_smoothing)
+    run(blocks, *map(contiguous, inputs), *written, *shape, ignore_index, label_smoothing, *rest)
     for output, result in zip(outputs, written):
         finish(output, result)

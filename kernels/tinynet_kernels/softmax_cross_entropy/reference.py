@@ -26,5 +26,5 @@ def softmax_cross_entropy_grad(
     ignored = labels == ignore_index
     target = np.full(logits.shape, label_smoothing / logits.shape[1], logits.dtype)
     target[np.arange(len(labels)), np.where(ignored, 0, labels)] += 1 - label_smoothing
-    grad = (np.exp(logits - lse[:, None]) - target) * gy[:, None]
+    grad = (np.exp(logits - lse[:, None]) - target) * gy.reshape(-1, 1)
     return np.where(ignored[:, None], np.zeros_like(grad), grad)

@@ -47,7 +47,8 @@ def _maker(name: str, n: int, c: int, params: dict[str, Any], grad: bool) -> Any
         if not grad:
             return (logits, labels), params
         lse = softmax_cross_entropy(logits.astype("float64"), labels, **params)[1].astype(dtype)
-        return (logits, labels, lse, rng.standard_normal(n).astype(dtype)), params
+        gy = rng.standard_normal(() if name == "smoothing" else n)
+        return (logits, labels, lse, np.asarray(gy, dtype)), params
 
     return make
 

@@ -1,0 +1,62 @@
+"""The mean of the losses of the rows that count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arguments import check_float, check_ndim, check_shape
+from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample
+
+
+def _check(loss: Array, labels: Array, *, ignore_index: int = -100) -> Outputs:
+    dtype = check_float(loss=loss)
+    check_ndim(1, "(N,)", loss=loss)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels has dtype {labels.dtype}, expected integers")
+    check_shape("labels", labels, tuple(loss.shape))
+    return [((), dtype), ((), dtype)]
+
+
+def _sample(name: str, n: int, bench: bool = False, **params: Any) -> Sample:
+    def make(rng: np.random.Generator, dtype: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        labels = rng.integers(0, 5, n)
+        return (np.where(labels == 3, 0, rng.standard_normal(n)).astype(dtype), labels), params
+
+    return Sample(name, make, bench)
+
+
+_SPEC = KernelSpec(
+    name="counted_mean",
+    check=_check,
+    reference="tinynet_kernels.counted_mean.reference:counted_mean",
+    cpu={"default": "tinynet_kernels.counted_mean.cpu:counted_mean"},
+    cuda={"default": "tinynet_kernels.counted_mean.cuda:counted_mean"},
+    samples=[
+        _sample("plain", 37),
+        _sample("one", 1),
+        _sample("ignored", 60, ignore_index=3),
+        _sample("several_blocks", 2500, ignore_index=3),
+        _sample("large", 100_003, True, ignore_index=3),
+    ],
+    bad_samples=[
+        BadSample("rows", lambda rng: ((np.ones(3), np.ones(4, "i8")), {}), ValueError, "labels has shape"),
+        BadSample("float_labels", lambda rng: ((np.ones(3), np.ones(3)), {}), TypeError, "labels has dtype float64"),
+        BadSample("rank", lambda rng: ((np.ones((3, 1)), np.ones(3, "i8")), {}), ValueError, "loss has shape"),
+    ],
+    cost=lambda loss, labels, **params: Cost(
+        flops=loss.size, bytes=loss.size * (loss.dtype.itemsize + labels.dtype.itemsize)
+    ),
+)
+
+
+def counted_mean(loss: Array, labels: Array, *, ignore_index: int = -100, out: Any = None) -> tuple[Array, Array]:
+    """The mean of loss (N,), float32 or float64, over the rows whose label (N,) is not `ignore_index`, and 1 over their number.
+
+    Ignored rows have a loss of 0, as `softmax_cross_entropy` gives it. Returns two arrays (), nan and inf if no row counts.
+    The sum is taken in a fixed order. `out` is a pair of arrays to write. Raises TypeError for other dtypes, ValueError for
+    shapes that do not fit.
+    """
+    mean, share = _SPEC(loss, labels, ignore_index=ignore_index, out=out)
+    return mean, share
