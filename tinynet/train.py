@@ -98,8 +98,8 @@ def parser() -> argparse.ArgumentParser:
         type=_schedule,
         default="cosine",
         metavar="NAME[:KEY=VALUE,...]",
-        help=f"of the learning rate, times in epochs: {', '.join(schedules.SCHEDULES)}; such as step:step_size=2,gamma=0.5 "
-        "or cosine:warmup=1; default: cosine",
+        help=f"of the learning rate, times in epochs: {', '.join(schedules.SCHEDULES)}; such as step:step_size=2,gamma=0.5, "
+        "cosine:warmup=1, 'lambda:1/(1+epoch)', or 'linear:start=0.1,final=1 for 2 then cosine'; default: cosine",
     )
     g.add_argument("--accumulate", type=count, default=1, metavar="N", help="batches to an update, default: 1")
     g.add_argument("--clip-norm", type=positive, metavar="X", help="limit of the norm of all gradients")

@@ -55,10 +55,13 @@ def test_constant() -> None:
         ("one-cycle:pct_start=0.5", None),
         ("warm-restarts:T_0=2,T_mult=1", [0.1, 0.05, 0.1, 0.05]),
         ("plateau:factor=0.5,patience=0", [0.1, 0.1, 0.05, 0.025]),
+        ("lambda:1/(1+epoch)", [0.1, 0.05, 0.1 / 3, 0.025]),
+        ("lambda:1 if epoch < 2 else max(0.3, cos(pi/3)) * 2**-(epoch-2)", [0.1, 0.1, 0.05, 0.025]),
+        ("linear:start=0.2,final=1 for 1 then constant", [0.02, 0.1, 0.1, 0.1]),
+        ("constant for 1 then exponential:gamma=0.5 for 2 then lambda:epoch+0.5", [0.1, 0.1, 0.05, 0.05]),
     ],
 )
 def test_rates_at_the_start_of_epochs(text: str, epochs: list[float] | None) -> None:
-    pytest.importorskip("tinynet.optim.lr_scheduler")
     values = rates(text, 20, 5)
     if epochs is None:
         assert values[0] == pytest.approx(0.1 / 25)
@@ -75,9 +78,53 @@ def test_rates_at_the_start_of_epochs(text: str, epochs: list[float] | None) -> 
         ("step:size=2", "'size' is no option of the schedule step, which has: step_size, gamma"),
         ("constant:x=1", "which has: none"),
         ("step:step_size=1.5", "step_size is '1.5', expected a number"),
+        ("lambda:", "'' is no expression: invalid syntax"),
+        ("lambda:1/epoch", "'1/epoch' has no value at epoch 0: float division by zero"),
+        ("lambda:__import__('os')", r"has '__import__', expected arithmetic of epoch and cos, exp"),
+        ("lambda:epoch.real", r"has 'epoch.real', expected arithmetic"),
+        ("lambda:[epoch][0]", "expected arithmetic"),
+        ("step then cosine", "'step' has no time, expected 'NAME for EPOCHS then ...'"),
+        ("step for no then cosine", "'step for no' has no time"),
+        ("weekly for 2 then cosine", "'weekly' is no schedule"),
+        ("one-cycle for 2 then cosine", "one-cycle cannot be one of several schedules"),
+        ("cosine for 2 then plateau", "plateau cannot be one of several schedules"),
         ("multistep:milestones=1+x", r"milestones is '1\+x', expected numbers like 3\+8"),
     ],
 )
 def test_bad_texts(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         schedules.parse(text)
+
+
+def test_schedules_longer_than_the_run() -> None:
+    for text in ("constant for 4 then cosine", "constant for 2 then step for 3 then cosine"):
+        with pytest.raises(ValueError, match="is longer than the 4 epochs of the run"):
+            rates(text, 20, 5)
+
+
+def test_warm_up_and_cosine_are_one_after_the_other() -> None:
+    values = rates("linear:start=0.1,final=1 for 2 then cosine:final=0", 30, 5)
+    assert values[:11] == pytest.approx([0.01 + 0.009 * step for step in range(11)])
+    assert values[10:] == pytest.approx(rates("cosine:final=0", 20, 5))
+
+
+@pytest.mark.parametrize("name", schedules.SCHEDULES)
+def test_every_schedule_goes_on_from_its_state(name: str) -> None:
+    text = {"lambda": "lambda:0.9**epoch"}.get(name, name)
+    texts = [text] if name in schedules.ALONE else [text, f"linear:final=0.5 for 1 then {text}"]
+    for text in texts:
+        optimizer = make().optimizer
+        scheduler, every = schedules.create(text, optimizer, 20, 5)
+        values, resumed = [], []
+        for step in range(20):
+            if step == 8:
+                other = make().optimizer
+                again, _ = schedules.create(text, other, 20, 5)
+                other.load_state_dict(optimizer.state_dict())
+                again.load_state_dict(scheduler.state_dict())
+            scheduler.step(*((1.0,) if every == "loss" else ()))
+            values.append(optimizer.param_groups[0]["lr"])
+            if step >= 8:
+                again.step(*((1.0,) if every == "loss" else ()))
+                resumed.append(other.param_groups[0]["lr"])
+        assert resumed == values[8:]
