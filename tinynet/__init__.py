@@ -239,12 +239,38 @@ from .random import (
 )
 
 if TYPE_CHECKING:
-    from . import callbacks, checkpoint, datasets, explain, metrics, models, nn, onnx, optim, utils
+    from . import (
+        callbacks,
+        checkpoint,
+        datasets,
+        explain,
+        metrics,
+        models,
+        nn,
+        onnx,
+        optim,
+        preprocessing,
+        transforms,
+        utils,
+    )
     from .trainer import Trainer
 
 __version__ = "0.1.0"
 
-_LAZY = ("callbacks", "checkpoint", "datasets", "explain", "metrics", "models", "nn", "onnx", "optim", "utils")
+_LAZY = (
+    "callbacks",
+    "checkpoint",
+    "datasets",
+    "explain",
+    "metrics",
+    "models",
+    "nn",
+    "onnx",
+    "optim",
+    "preprocessing",
+    "transforms",
+    "utils",
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -429,6 +455,7 @@ __all__ = [
     "outer",
     "permute",
     "pow",
+    "preprocessing",
     "prod",
     "rand",
     "rand_like",
@@ -479,6 +506,7 @@ __all__ = [
     "tile",
     "topk",
     "trace",
+    "transforms",
     "transpose",
     "tril",
     "tril_indices",
