@@ -9,6 +9,9 @@ that come next. Operations see no difference if they pass `Generator.draw(count)
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -69,6 +72,28 @@ class Generator:
 default_generator = Generator()
 
 
+class _Thread(threading.local):
+    generator: Generator | None = None
+
+
+_thread = _Thread()
+
+
+@contextmanager
+def drawing_from(generator: Generator) -> Iterator[None]:
+    """What this thread draws without naming a generator comes from this one."""
+    before, _thread.generator = _thread.generator, generator
+    try:
+        yield
+    finally:
+        _thread.generator = before
+
+
+def chosen(generator: Generator | None) -> Generator:
+    """The generator itself, or the one to draw from if it is None."""
+    return generator or _thread.generator or default_generator
+
+
 def manual_seed(seed: int) -> Generator:
     """Makes everything random from here on repeatable: initialisation, dropout, shuffling."""
     return default_generator.manual_seed(seed)
@@ -93,7 +118,7 @@ def _draw(kind: str, shape: tuple[int, ...], dtype: Any, device: Any, generator:
         raise TypeError(f"dtype is {wanted}, expected a floating-point dtype")
     drawn = dtypes.float32 if wanted == dtypes.float16 else wanted
     out = ops.empty(shape, dtype=drawn, device=device)
-    position = (generator or default_generator).draw(out.numel())
+    position = chosen(generator).draw(out.numel())
     (kernels.philox_uniform if kind == "uniform" else kernels.philox_normal)(out._array, **position)
     return out.to(dtype=wanted)
 
@@ -134,7 +159,7 @@ def randint(
         low, high, size = 0, low, high
     if not low < high:
         raise ValueError(f"low is {low} and high {high}, expected low < high")
-    values = (generator or default_generator).numpy().integers(low, high, ops.sizes((size,)))
+    values = chosen(generator).numpy().integers(low, high, ops.sizes((size,)))
     return tensor(values, dtype=dtype or dtypes.int64, device=device)
 
 
@@ -142,7 +167,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
     """0 to n - 1 in random order."""
     if n < 0:
         raise ValueError(f"n is {n}, expected at least 0")
-    order = (generator or default_generator).numpy().permutation(n)
+    order = chosen(generator).numpy().permutation(n)
     return tensor(order, dtype=dtype or dtypes.int64, device=device)
 
 
@@ -173,7 +198,7 @@ def multinomial(
         raise ValueError(
             f"num_samples is {num_samples}, more than a row has positive weights; or pass replacement=True"
         )
-    source = (generator or default_generator).numpy()
+    source = chosen(generator).numpy()
     drawn = [source.choice(len(row), num_samples, replace=replacement, p=row / row.sum()) for row in rows]
     return tensor(np.asarray(drawn, np.int64).reshape(*weights.shape[:-1], num_samples), device=input.device)
 

@@ -340,7 +340,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: ran
         raise ValueError(f"p is {p}, expected a probability between 0 and 1")
     if not training or p == 0.0:
         return input
-    source = random.default_generator if generator is None else generator
+    source = random.chosen(generator)
     position = source.draw(input.numel())
     return _in_kernel_dtype(lambda x: Dropout.apply(x, p, position), input)
 

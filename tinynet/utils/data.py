@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from .. import ops, random
-from ..device import xp
+from ..device import cuda_problem, simulated, xp
+from ..device import device as Device
 from ..tensor import Tensor, tensor
+from .prefetch import Workers, each_tensor, on_device, pinned
 
 
 class Dataset:
@@ -163,6 +165,49 @@ class WeightedRandomSampler(Sampler):
         return self.num_samples
 
 
+class SubsetRandomSampler(Sampler):
+    """Each of some indices once, in random order."""
+
+    def __init__(self, indices: Sequence[int], generator: random.Generator | None = None) -> None:
+        self.indices, self.generator = indices, generator
+
+    def __iter__(self) -> Iterator[int]:
+        return (self.indices[i] for i in random.randperm(len(self.indices), generator=self.generator).tolist())
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class ClassBalancedSampler(Sampler):
+    """As many indices of every class, however many there are of it: one of each class, in random order, then again.
+
+    targets      the class of each index, integers.
+    num_samples  default: as many as there are targets.
+
+    No index of a class comes again before all of them have come.
+    """
+
+    def __init__(self, targets: Any, num_samples: int | None = None, generator: random.Generator | None = None) -> None:
+        array = np.asarray(targets.cpu() if isinstance(targets, Tensor) else targets)
+        if array.ndim != 1 or not array.size or array.dtype.kind not in "iu":
+            raise ValueError(f"targets has shape {array.shape} and dtype {array.dtype}, expected (N,) integers")
+        self.members = [np.flatnonzero(array == value) for value in np.unique(array)]
+        self.num_samples, self.generator = len(array) if num_samples is None else num_samples, generator
+
+    def __iter__(self) -> Iterator[int]:
+        source = random.chosen(self.generator).numpy()
+        rounds = -(-self.num_samples // len(self.members))
+        columns = []
+        for indices in self.members:
+            orders = [source.permutation(indices) for _ in range(-(-rounds // len(indices)))]
+            columns.append(np.concatenate(orders)[:rounds])
+        mixed = source.permuted(np.stack(columns, axis=1), axis=1)
+        return iter(mixed.reshape(-1)[: self.num_samples].tolist())
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
 class BatchSampler(Sampler):
     """Lists of `batch_size` indices of another sampler."""
 
@@ -202,13 +247,25 @@ class DataLoader:
     """Batches of a dataset.
 
     dataset     anything with `__getitem__` and `__len__`. If it has `batch(indices)`, as TensorDataset, whole batches are
-                taken at once.
+                taken at once, and workers have nothing to do.
     batch_size  default 1; `shuffle` draws a new order each time, from `generator` or the default one.
     sampler     indices in an order of its own; batch_sampler: lists of indices. They exclude shuffle, batch_size.
-    drop_last   leave out a last batch that is smaller.
+    num_workers threads (PyTorch: processes) that make batches before they are asked for, in order; 0, the default: each when
+                it is asked for. They help where the work is outside Python's lock, such as decoding pictures, or waiting.
+                What they raise is raised to whoever asks for the batch, with their traceback.
     collate_fn  makes a batch of a list of items; default `default_collate`.
+    pin_memory  batches in memory that a CUDA device copies from without stopping the program; of no effect without a device.
+    drop_last   leave out a last batch that is smaller.
+    worker_init_fn  is called in each worker, with its number, before its first batch.
+    prefetch_factor batches begun beforehand by each worker, default 2.
+    persistent_workers  keep the threads from one iteration to the next.
+    device      where batches are to be; on CUDA the next one is copied while one is in use. Default: where the data set
+                makes them.
 
-    Raises ValueError for options that exclude each other or a batch size below 1.
+    Random numbers drawn by items, such as those of `tinynet.transforms`, are a matter of the state of the generator when the
+    iteration begins and of the number of the batch alone: any number of workers gives the same batches.
+
+    Raises ValueError for options that exclude each other or are out of range.
     """
 
     def __init__(
@@ -218,10 +275,16 @@ class DataLoader:
         shuffle: bool = False,
         sampler: Any = None,
         batch_sampler: Any = None,
-        *,
+        num_workers: int = 0,
         collate_fn: Callable[[Sequence[Any]], Any] | None = None,
+        pin_memory: bool = False,
         drop_last: bool = False,
+        *,
+        worker_init_fn: Callable[[int], None] | None = None,
         generator: random.Generator | None = None,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        device: Any = None,
     ) -> None:
         if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
             raise ValueError("batch_sampler excludes batch_size, shuffle, sampler and drop_last")
@@ -229,21 +292,57 @@ class DataLoader:
             raise ValueError("sampler excludes shuffle")
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, expected at least 1")
+        if num_workers < 0:
+            raise ValueError(f"num_workers is {num_workers}, expected at least 0")
+        if prefetch_factor is not None and (num_workers == 0 or prefetch_factor < 1):
+            raise ValueError(f"prefetch_factor is {prefetch_factor}, expected at least 1, and num_workers with it")
+        if persistent_workers and num_workers == 0:
+            raise ValueError("persistent_workers needs num_workers")
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.collate_fn, self.generator = collate_fn, generator
+        self.num_workers, self.worker_init_fn = num_workers, worker_init_fn
+        self.prefetch_factor = prefetch_factor or 2
+        self.persistent_workers, self.pin_memory = persistent_workers, pin_memory
+        self.device = None if device is None else Device(device)
         if sampler is None:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         self.sampler = sampler
         self.batch_sampler = BatchSampler(sampler, batch_size, drop_last) if batch_sampler is None else batch_sampler
+        self._workers: Workers | None = None
 
     def __iter__(self) -> Iterator[Any]:
-        whole = self.collate_fn is None and _can_batch(self.dataset)
-        collate = self.collate_fn or default_collate
+        batches = self._whole() if self.collate_fn is None and _can_batch(self.dataset) else self._item_by_item()
+        if self.pin_memory and self.device is None and cuda_problem() is None and not simulated():
+            batches = (each_tensor(batch, pinned) for batch in batches)
+        return batches if self.device is None else on_device(batches, self.device)
+
+    def _whole(self) -> Iterator[Any]:
         for indices in self.batch_sampler:
-            if whole:
-                yield self.dataset.batch(np.asarray(indices))
-            else:
-                yield collate([self.dataset[i] for i in indices])
+            yield self.dataset.batch(np.asarray(indices))
+
+    def _item_by_item(self) -> Iterator[Any]:
+        collate = self.collate_fn or default_collate
+        seed = int(random.chosen(self.generator).numpy().integers(1 << 63))
+
+        def make(numbered: tuple[int, Sequence[int]]) -> Any:
+            number, indices = numbered
+            source = random.Generator().manual_seed(seed)
+            source.offset = number << 32  # no batch draws so many numbers
+            with random.drawing_from(source):
+                return collate([self.dataset[i] for i in indices])
+
+        numbered = enumerate(self.batch_sampler)
+        if not self.num_workers:
+            yield from map(make, numbered)
+            return
+        workers = self._workers or Workers(self.num_workers, self.worker_init_fn)
+        if self.persistent_workers:
+            self._workers = workers
+        try:
+            yield from workers.map(make, numbered, self.num_workers * self.prefetch_factor)
+        finally:
+            if not self.persistent_workers:
+                workers.close()
 
     def __len__(self) -> int:
         return len(self.batch_sampler)
