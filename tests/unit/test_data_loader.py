@@ -88,12 +88,14 @@ def test_errors_come_with_the_workers_traceback() -> None:
 
 
 def test_leaving_early_ends_the_workers() -> None:
-    for _ in data.DataLoader(Numbers(400), 2, num_workers=2):
+    dataset = Numbers(400, slow=2.5e-4)
+    for _ in data.DataLoader(dataset, 2, num_workers=2):
         break
     deadline = time.monotonic() + 10
     while workers_alive() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert workers_alive() == 0
+    assert len(dataset.asked) < 10  # of the five batches that were wanted the last was not begun
 
 
 def test_persistent_workers() -> None:
