@@ -7,6 +7,7 @@ package imports neither numba nor cupy; an implementation is imported, and compi
 from .batch_norm import batch_norm_stats
 from .channel_sum import channel_sum, relu_grad
 from .conv2d import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .conv2d_max_pool2d import conv2d_max_pool2d
 from .counted_mean import counted_mean
 from .matmul import matmul
 from .max_pool2d import max_pool2d, max_pool2d_gather, max_pool2d_grad
@@ -21,6 +22,7 @@ __all__ = [
     "channel_sum",
     "conv2d",
     "conv2d_input_grad",
+    "conv2d_max_pool2d",
     "conv2d_weight_grad",
     "counted_mean",
     "dropout",

@@ -146,7 +146,7 @@ class KernelSpec:
 
     def _outputs(self, out: Any, wanted: Outputs, kind: str, like: Array) -> tuple[Array, ...]:
         if out is None:
-            if self.channels_last and kind == "cpu":
+            if self.channels_last and kind == "cpu" and len(wanted[0][0]) == 4:
                 return tuple(_channels_last(shape, dtype) for shape, dtype in wanted)
             return tuple(empty(shape, dtype, like) for shape, dtype in wanted)
         given = out if isinstance(out, tuple) else (out,)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
 from . import functional as F
 from .activations import ReLU
 from .convolution import Conv2d
 from .linear import Linear
 from .module import Module
 from .parameter import Parameter
+from .pooling import MaxPool2d
 
 
 class Sequential(Module):
-    """Modules one after the other. A Conv2d or Linear followed by a ReLU is computed as one operation."""
+    """Modules one after the other. A Conv2d or Linear and the ReLU that follows are computed as one operation,
+    on the CPU with the MaxPool2d that follows too."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
@@ -26,16 +30,8 @@ class Sequential(Module):
         modules = list(self._modules.values())
         i = 0
         while i < len(modules):
-            module = modules[i]
-            following = modules[i + 1] if i + 1 < len(modules) else None
-            if type(following) is ReLU and not module._has_hooks() and not following._has_hooks():
-                if type(module) is Conv2d:
-                    input, i = module.forward(input, activation="relu"), i + 2
-                    continue
-                if type(module) is Linear:
-                    input, i = F.linear(input, module.weight, module.bias, activation="relu"), i + 2
-                    continue
-            input, i = module(input), i + 1
+            input, count = _run(modules, i, input)
+            i += count
         return input
 
     def append(self, module: Module) -> Sequential:
@@ -52,6 +48,35 @@ class Sequential(Module):
         if isinstance(index, slice):
             return Sequential(dict(list(self._modules.items())[index]))
         return list(self._modules.values())[index]
+
+
+def _run(modules: list[Module], i: int, input: Any) -> tuple[Any, int]:
+    """The output of module i together with those after it that are computed with it, and how many these are."""
+    module = modules[i]
+    if type(module) not in (Conv2d, Linear) or module._has_hooks():
+        return module(input), 1
+    after = [m for m in modules[i + 1 : i + 3] if not m._has_hooks()]
+    active = bool(after) and type(after[0]) is ReLU and after[0] is modules[i + 1]
+    activation = "relu" if active else None
+    if type(module) is Linear:
+        return F.linear(input, module.weight, module.bias, activation=activation), 1 + active
+    assert type(module) is Conv2d
+    pool = after[active] if len(after) > active and after[active] is modules[i + 1 + active] else None
+    if type(pool) is MaxPool2d and _fits_in_cache(module, pool, input):
+        return module.forward_pooled(input, pool, activation), 2 + active
+    return module.forward(input, activation=activation), 1 + active
+
+
+def _fits_in_cache(conv: Conv2d, pool: MaxPool2d, input: Any) -> bool:
+    """Whether a convolution and its pooling are one operation: on the CPU, where the result stays in the cache between."""
+    array = getattr(input, "_array", None)
+    return (
+        type(array) is np.ndarray
+        and array.ndim == 4
+        and array.dtype.itemsize >= 4
+        and not isinstance(conv.padding, str)
+        and not pool.return_indices
+    )
 
 
 class ModuleList(Module):

@@ -10,6 +10,7 @@ from . import functional as F
 from .linear import _reset
 from .module import Module
 from .parameter import Parameter
+from .pooling import MaxPool2d
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -153,6 +154,25 @@ class Conv2d(_Forward):
         x, padding = self._padded(input)
         return F.conv2d(
             x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups, activation=activation
+        )
+
+    def forward_pooled(self, input: Tensor, pool: MaxPool2d, activation: str | None) -> Tensor:
+        """`pool(self(input))` of a batch of images, in one operation; `padding` must be numbers."""
+        x, padding = self._padded(input)
+        return ops.conv2d_max_pool2d(
+            x,
+            self.weight,
+            self.bias,
+            pool.kernel_size,
+            activation=activation,
+            stride=self.stride,
+            padding=padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            pool_stride=pool.stride or None,
+            pool_padding=pool.padding,
+            pool_dilation=pool.dilation,
+            ceil_mode=pool.ceil_mode,
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import tinynet_kernels as kernels
+from tinynet_kernels.conv2d.geometry import geometry
 
 from .. import dtypes, random
 from ..autograd import Op, is_grad_enabled, is_one
@@ -86,6 +87,34 @@ class MaxPool2d(Op):
     @staticmethod
     def backward(ctx: Any, gy: Tensor, _: None) -> Any:
         return MaxPool2dGrad.apply(gy, ctx.indices, ctx.shape, ctx.kernel_size, ctx.params), None, None
+
+
+class Conv2dMaxPool2d(Op):
+    """Convolution, activation and pooling. Of the convolution's result only the maxima are kept: the rest has no gradient."""
+
+    saves = (0, 1)
+    saves_output = True
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Any, w: Any, bias: Any, activation: str | None, params: dict[str, Any], size: Any, pooling: Any
+    ) -> Any:
+        ctx.activation, ctx.params, ctx.shapes = activation, params, (x.shape, w.shape)
+        of_pool = {name if name == "ceil_mode" else f"pool_{name}": value for name, value in pooling.items()}
+        y, indices = kernels.conv2d_max_pool2d(x, w, bias, size, activation=activation, **params, **of_pool)
+        ctx.pool = indices, geometry(x.shape, w.shape, **params).y_shape, size, pooling
+        return y, indices
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor, _: None) -> Any:
+        if ctx.activation == "relu":
+            gy = relu_mask(gy, ctx.output())
+        x_shape, w_shape = ctx.shapes
+        bias = channel_sum(gy) if ctx.needs(2) else None
+        gy = MaxPool2dGrad.apply(gy, *ctx.pool)
+        gx = Conv2dInputGrad.apply(gy, ctx.input(1), x_shape, ctx.params) if ctx.needs(0) else None
+        gw = Conv2dWeightGrad.apply(ctx.input(0), gy, w_shape, ctx.params) if ctx.needs(1) else None
+        return gx, gw, bias, None, None, None, None
 
 
 class MaxPool2dGrad(Op):
@@ -312,6 +341,30 @@ def max_pool2d(
     y, indices = MaxPool2d.apply(cast(input, dtypes.float32) if half else input, kernel_size, params)
     y = cast(y, dtypes.float16) if half else y
     return (y, cast(indices, dtypes.int64)) if return_indices else y
+
+
+def conv2d_max_pool2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    pool_size: Any,
+    *,
+    activation: str | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    pool_stride: Any = None,
+    pool_padding: Any = 0,
+    pool_dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """`max_pool2d(conv2d(...), pool_size, ...)` of input (N, C, H, W) in one operation. Paddings are numbers or pairs."""
+    same_device("conv2d", input, weight, bias)
+    conv = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    pool = {"stride": pool_stride, "padding": pool_padding, "dilation": pool_dilation, "ceil_mode": ceil_mode}
+    y: Tensor = Conv2dMaxPool2d.apply(input, weight, bias, activation, conv, pool_size, pool)[0]
+    return y
 
 
 def softmax_cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int, label_smoothing: float) -> Tensor:

@@ -62,7 +62,7 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
         matrix = rows if _fits(rows) and g.groups == 1 else panel(rows[:, o])
         lines = _lines(g, padded.shape, matrix.shape[1])
         step = g.stride[1] * padded.shape[3]
-        parts = loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, _lanes(x))
+        parts = loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x))
         total = parts.sum(axis=0)[: taps.size, : o.stop - o.start]
         gw[o] = total.reshape(kh, kw, c_group, -1).transpose(3, 2, 0, 1)
 
@@ -93,7 +93,7 @@ def _product(
         int(np.prod(target.shape[1:])),
         channels.stop - channels.start,
         floor,
-        _lanes(source),
+        lanes(source),
         pieces(),
     )
 
@@ -146,12 +146,12 @@ def pieces() -> int:
     return 8 * int(get_num_threads())
 
 
-def _lanes(array: Any) -> int:
+def lanes(array: Any) -> int:
     return int(REGISTER // array.itemsize)
 
 
 def _fits(matrix: Any) -> bool:
-    return bool(matrix.flags.c_contiguous and matrix.shape[1] % _lanes(matrix) == 0)
+    return bool(matrix.flags.c_contiguous and matrix.shape[1] % lanes(matrix) == 0)
 
 
 def panel(matrix: Any) -> Any:
@@ -159,6 +159,6 @@ def panel(matrix: Any) -> Any:
     if _fits(matrix):
         return matrix
     rows, columns = matrix.shape
-    panel = zeros((rows, -(-columns // _lanes(matrix)) * _lanes(matrix)), matrix.dtype)
+    panel = zeros((rows, -(-columns // lanes(matrix)) * lanes(matrix)), matrix.dtype)
     panel[:, :columns] = matrix
     return panel

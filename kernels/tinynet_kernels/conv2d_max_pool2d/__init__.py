@@ -1,0 +1,105 @@
+"""A convolution and the max-pooling of its result, which on the CPU never leaves the cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arguments import check_activation, check_float, check_ndim, check_shape
+from ..conv2d.geometry import Geometry, geometry
+from ..max_pool2d.geometry import Geometry as PoolGeometry
+from ..max_pool2d.geometry import geometry as pool_geometry
+from ..spec import Array, Cost, KernelSpec, Outputs
+from . import samples
+
+
+def geometries(
+    x: Array,
+    w: Array,
+    pool_size: Any,
+    *,
+    pool_stride: Any = None,
+    pool_padding: Any = 0,
+    pool_dilation: Any = 1,
+    ceil_mode: bool = False,
+    **params: Any,
+) -> tuple[Geometry, PoolGeometry]:
+    """The checked geometries of the convolution and of the pooling."""
+    g = geometry(x.shape, w.shape, **params)
+    return g, pool_geometry(g.y_shape, pool_size, pool_stride, pool_padding, pool_dilation, ceil_mode)
+
+
+def _check(
+    x: Array, w: Array, bias: Array | None, pool_size: Any, *, activation: str | None = None, **params: Any
+) -> Outputs:
+    check_ndim(4, "(N, C, H, W)", x=x)
+    check_ndim(4, "(O, C // groups, KH, KW)", w=w)
+    dtype = check_float(x=x, w=w, bias=bias)
+    _, pool = geometries(x, w, pool_size, **params)
+    if bias is not None:
+        check_shape("bias", bias, (w.shape[0],))
+    check_activation(activation)
+    return [(pool.y_shape, dtype), (pool.y_shape, np.dtype(np.int32))]
+
+
+def _cost(x: Array, w: Array, bias: Array | None, pool_size: Any, *, activation: Any = None, **params: Any) -> Cost:
+    g, pool = geometries(x, w, pool_size, **params)
+    written = int(np.prod(pool.y_shape)) * (x.dtype.itemsize + 4)
+    return Cost(flops=g.flops + int(np.prod(g.y_shape)), bytes=(x.size + w.size) * x.dtype.itemsize + written)
+
+
+_SPEC = KernelSpec(
+    name="conv2d_max_pool2d",
+    check=_check,
+    reference="tinynet_kernels.conv2d_max_pool2d.reference:conv2d_max_pool2d",
+    cpu={"fused": "tinynet_kernels.conv2d_max_pool2d.cpu:conv2d_max_pool2d"},
+    cuda={"composed": "tinynet_kernels.conv2d_max_pool2d.cuda:conv2d_max_pool2d"},
+    samples=samples.SAMPLES,
+    bad_samples=samples.BAD_SAMPLES,
+    cost=_cost,
+    channels_last=True,
+)
+
+
+def conv2d_max_pool2d(
+    x: Array,
+    w: Array,
+    bias: Array | None,
+    pool_size: Any,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    activation: str | None = None,
+    pool_stride: Any = None,
+    pool_padding: Any = 0,
+    pool_dilation: Any = 1,
+    ceil_mode: bool = False,
+    out: tuple[Array, Array] | None = None,
+    variant: str | None = None,
+) -> tuple[Array, Array]:
+    """`max_pool2d(conv2d(x, w, bias, ...), pool_size, ...)`: the maxima and where in the convolution's result they are.
+
+    The parameters are those of the two functions, those of the pooling with `pool_` before them. A training step needs no
+    more of the convolution's result than this: its gradient is zero but for the maxima.
+    """
+    y, indices = _SPEC(
+        x,
+        w,
+        bias,
+        pool_size,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        activation=activation,
+        pool_stride=pool_stride,
+        pool_padding=pool_padding,
+        pool_dilation=pool_dilation,
+        ceil_mode=ceil_mode,
+        out=out,
+        variant=variant,
+    )
+    return y, indices

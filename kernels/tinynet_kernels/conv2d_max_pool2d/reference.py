@@ -1,0 +1,31 @@
+"""What `conv2d_max_pool2d` computes: the one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..conv2d.reference import conv2d
+from ..max_pool2d.reference import max_pool2d
+
+
+def conv2d_max_pool2d(
+    x: Any,
+    w: Any,
+    bias: Any,
+    pool_size: Any,
+    *,
+    pool_stride: Any = None,
+    pool_padding: Any = 0,
+    pool_dilation: Any = 1,
+    ceil_mode: bool = False,
+    **params: Any,
+) -> tuple[Any, Any]:
+    y, indices = max_pool2d(
+        conv2d(x, w, bias, **params),
+        pool_size,
+        stride=pool_stride,
+        padding=pool_padding,
+        dilation=pool_dilation,
+        ceil_mode=ceil_mode,
+    )
+    return y, indices
