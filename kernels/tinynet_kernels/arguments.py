@@ -52,6 +52,12 @@ def check_activation(activation: str | None) -> None:
         raise ValueError(f"activation is {activation!r}, expected None or 'relu'")
 
 
+def plain(value: Any) -> bool:
+    """Whether a parameter is an int, a bool, None, or a tuple of ints, which equal only what means the same."""
+    kind = type(value)
+    return kind is int or kind is bool or value is None or (kind is tuple and all(type(v) is int for v in value))
+
+
 def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
     """An int or a pair of ints, each at least `minimum`, as (vertical, horizontal)."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)

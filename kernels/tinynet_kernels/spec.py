@@ -135,6 +135,9 @@ class KernelSpec:
             in_single(implementation, outputs, args, precision, **params)
 
     def _device(self, args: tuple[Any, ...]) -> tuple[str, Array]:
+        kinds = set(map(type, args))
+        if np.ndarray in kinds and kinds <= _HOST:
+            return "cpu", next(a for a in args if type(a) is np.ndarray)
         arrays = [a for a in args if hasattr(a, "__array_interface__") or hasattr(a, "__cuda_array_interface__")]
         if not arrays:
             raise TypeError(f"{self.name}: expected NumPy or CuPy arrays, got {[type(a).__name__ for a in args]}")
@@ -164,6 +167,7 @@ class KernelSpec:
         return given
 
 
+_HOST = frozenset((np.ndarray, type(None), int, float, bool, str, tuple, list))  # NumPy's arrays, and what is none
 _HALF = np.dtype(np.float16)
 _REGISTRY: dict[str, KernelSpec] = {}
 _LOADED: dict[str, Callable[..., Any]] = {}

@@ -31,10 +31,12 @@ class Arena:
         self.dtype, self.device = self.params[0].dtype, self.params[0].device
         self.values, self.grads = self.zeros(), self.zeros()
         self.states: dict[str, Any] = {}
+        self.views: list[Any] = []  # of the values, as the parameters have them
         for p, slot in zip(self.params, self.slots):
             self.values[slot] = p._array.reshape(-1)
             grad = p.grad
             p._array = self.values[slot].reshape(p.shape)
+            self.views.append(p._array)
             p._grad_view = self.grads[slot].reshape(p.shape)
             if grad is not None:
                 self._take(p, grad)
@@ -51,12 +53,12 @@ class Arena:
 
     def intact(self) -> bool:
         """Whether every parameter still lives here: `to()`, or another optimizer, may have moved it."""
-        return all(_same_memory(p._array, self.values[slot]) for p, slot in zip(self.params, self.slots))
+        return all(p._array is view or _same_memory(p._array, view) for p, view in zip(self.params, self.views))
 
     def collect(self) -> None:
         """Copies gradients that were assigned by the user, or made before the arena, to where they belong."""
         for p, slot in zip(self.params, self.slots):
-            if p._grad_view is None or not _same_memory(p._grad_view, self.grads[slot]):
+            if p._grad_view is None or p._grad_view.base is not self.grads:
                 p._grad_view = self.grads[slot].reshape(p.shape)
             if p.grad is not None and p.grad._array is not p._grad_view:
                 self._take(p, p.grad)

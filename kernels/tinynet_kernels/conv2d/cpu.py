@@ -13,14 +13,16 @@ Every sum is taken in an order that depends on the shapes alone, so any number o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numba import get_num_threads
 
 from ..runtime.memory import empty, zeros
-from ..runtime.simd import REGISTER
+from ..runtime.simd import REGISTER, WIDEST
 from . import loops, positions
 from .geometry import Geometry, geometry
 
@@ -33,7 +35,7 @@ def conv2d(
     y, target = _target(outputs[0])
     for c, o in groups(g):
         weights, shift, floor = operands(w[o], None if bias is None else bias[o], activation)
-        plan = positions.forward(g, weights.shape[1])
+        plan = positions.forward(g, weights.shape[2])
         _product(source, plan, weights, shift, target, c.start, o, floor)
     if target is not y:
         y[...] = target
@@ -45,7 +47,7 @@ def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequenc
     gx, target = _target(outputs[0])
     for c, o in groups(g):
         weights, shift, floor = operands(w[o].transpose(1, 0, 2, 3), None, None)
-        plan = positions.input_grad(g, weights.shape[1])
+        plan = positions.input_grad(g, weights.shape[2])
         _product(source, plan, weights, shift, target, o.start, c, floor)
     if target is not gx:
         gx[...] = target
@@ -59,7 +61,7 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
     _, c_group, kh, kw = g.w_shape
     taps = _taps(g, padded.shape)
     for c, o in groups(g):
-        matrix = rows if _fits(rows) and g.groups == 1 else panel(rows[:, o])
+        matrix = flat_panel(rows if g.groups == 1 else rows[:, o])
         lines = _lines(g, padded.shape, matrix.shape[1])
         step = g.stride[1] * padded.shape[3]
         parts = loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x))
@@ -70,10 +72,15 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
 def operands(w: Any, bias: Any, activation: str | None) -> tuple[Any, Any, Any]:
     """Weights (O, C, KH, KW) as the panel (KH * KW * C, O), the row the sums start from, and the least result."""
     weights = panel(w.transpose(2, 3, 1, 0).reshape(-1, w.shape[0]))
-    shift = np.zeros(weights.shape[1], w.dtype)
+    return weights, *start_and_floor(weights, bias, activation)
+
+
+def start_and_floor(weights: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
+    """The row that the sums with a panel start from, and the least result."""
+    start = np.zeros(weights.shape[0] * weights.shape[2], weights.dtype)
     if bias is not None:
-        shift[: bias.size] = bias
-    return weights, shift, w.dtype.type(0 if activation == "relu" else -np.inf)
+        start[: bias.size] = bias
+    return start, weights.dtype.type(0 if activation == "relu" else -np.inf)
 
 
 def _product(
@@ -84,13 +91,13 @@ def _product(
     loops.product(
         source.reshape(-1)[begin:],
         images,
-        int(np.prod(image)),
+        math.prod(image),
         1,
         plan,
         weights,
         shift,
         target.reshape(-1)[channels.start :],
-        int(np.prod(target.shape[1:])),
+        math.prod(target.shape[1:]),
         channels.stop - channels.start,
         floor,
         lanes(source),
@@ -116,6 +123,7 @@ def _target(y: Any) -> tuple[Any, Any]:
     return moved, moved if moved.flags.c_contiguous else empty(moved.shape, y.dtype)
 
 
+@lru_cache(maxsize=32)
 def _lines(g: Geometry, shape: tuple[int, ...], width: int) -> Any:
     """For each line of output pixels, where it begins in an input of `shape` (N, H, W, C) and in gy, and its length."""
     n, h, w, c = shape
@@ -127,6 +135,7 @@ def _lines(g: Geometry, shape: tuple[int, ...], width: int) -> Any:
     return lines.reshape(-1)
 
 
+@lru_cache(maxsize=256)
 def _taps(g: Geometry, shape: tuple[int, ...]) -> Any:
     """Where the elements of a window lie from its beginning, in the order (KH, KW, channel of the group)."""
     _, _, w, c = shape
@@ -150,15 +159,30 @@ def lanes(array: Any) -> int:
     return int(REGISTER // array.itemsize)
 
 
-def _fits(matrix: Any) -> bool:
+def panel(matrix: Any) -> Any:
+    """A matrix (K, N) as `loops.product` reads it: (blocks, K, columns of a block), with whole vectors of columns.
+
+    It is the matrix itself if that will do: a block is to stay in the cache.
+    """
+    rows, columns = matrix.shape
+    if whole_rows(matrix) and (columns <= WIDEST * lanes(matrix) or rows <= 256):
+        return matrix[None]
+    width = min(WIDEST, -(-columns // lanes(matrix))) * lanes(matrix)
+    blocks = empty((-(-columns // width), rows, width), matrix.dtype)
+    loops.pack(matrix, blocks)
+    return blocks
+
+
+def whole_rows(matrix: Any) -> bool:
+    """Whether a matrix is contiguous, and its rows are whole vectors."""
     return bool(matrix.flags.c_contiguous and matrix.shape[1] % lanes(matrix) == 0)
 
 
-def panel(matrix: Any) -> Any:
+def flat_panel(matrix: Any) -> Any:
     """The matrix, contiguous, with columns of zeros up to whole vectors."""
-    if _fits(matrix):
+    if whole_rows(matrix):
         return matrix
     rows, columns = matrix.shape
-    panel = zeros((rows, -(-columns // lanes(matrix)) * lanes(matrix)), matrix.dtype)
-    panel[:, :columns] = matrix
-    return panel
+    padded = zeros((rows, -(-columns // lanes(matrix)) * lanes(matrix)), matrix.dtype)
+    padded[:, :columns] = matrix
+    return padded

@@ -5,9 +5,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
-from ..arguments import pair
+from ..arguments import pair, plain
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Geometry:
     dilation: tuple[int, int]
     groups: int
 
-    @property
+    @cached_property
     def y_shape(self) -> tuple[int, int, int, int]:
         n, _, h, w = self.x_shape
         o, _, kh, kw = self.w_shape
@@ -54,6 +55,13 @@ def geometry(
     groups: int = 1,
 ) -> Geometry:
     """The checked geometry. Raises ValueError or TypeError that names what does not fit."""
+    arguments = (x_shape, w_shape, stride, padding, dilation, groups)
+    return _known(*arguments) if all(map(plain, arguments)) else _geometry(*arguments)
+
+
+def _geometry(
+    x_shape: Sequence[int], w_shape: Sequence[int], stride: Any, padding: Any, dilation: Any, groups: int
+) -> Geometry:
     x4, w4 = _shape4("x", x_shape, "(N, C, H, W)"), _shape4("w", w_shape, "(O, C // groups, KH, KW)")
     g = operator.index(groups)
     if g < 1:
@@ -74,6 +82,9 @@ def geometry(
             f"the kernel covers {reach[0]} x {reach[1]}, more than the padded input {padded[0]} x {padded[1]}"
         )
     return result
+
+
+_known = lru_cache(maxsize=1024)(_geometry)  # a step asks several times for each layer's
 
 
 def _shape4(name: str, shape: Sequence[int], layout: str) -> tuple[int, int, int, int]:

@@ -77,35 +77,36 @@ def _stretch(
     init: Any,
     y: Any,
     y_image: int,
-    channels: int,
+    start: int,
+    stop: int,
     floor: Any,
     lanes: int,
 ) -> None:
-    """The positions from begin to end - 1 of a class, counted image by image, row by row."""
+    """Columns start to stop - 1 of the positions begin to end - 1 of a class, counted image by image, row by row."""
     rows, columns, taps, classes = plan
     row0, row1, column0, column1, first, last = classes[kind]
-    flat, width = w.reshape(-1), w.shape[1]
+    flat, width = w.reshape(-1), w.shape[2]
     source, target = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
     inside = (row1 - row0) * (column1 - column0)
-    image, rest = begin // inside, begin % inside
-    row, column = row0 + rest // (column1 - column0), column0 + rest % (column1 - column0)
-    position = begin
-    while position < end:
-        for i in range(ROWS):
-            source[i] = image * x_image + rows[row, 0] + columns[column, 0]
-            target[i] = image * y_image + rows[row, 1] + columns[column, 1]
-            position += 1
-            if position < end:  # else the last one is computed again, to the same value
-                column += 1
-                if column == column1:
-                    column = column0
-                    row += 1
-                    if row == row1:
-                        row = row0
-                        image += 1
-        start = 0
-        while start < width:
-            vectors = _vectors(width - start, lanes)
+    while start < stop:
+        block, within = start // width, start % width
+        vectors = _vectors(min(stop - start + lanes - 1, width - within), lanes)
+        image, rest = begin // inside, begin % inside
+        row, column = row0 + rest // (column1 - column0), column0 + rest % (column1 - column0)
+        position = begin
+        while position < end:
+            for i in range(ROWS):
+                source[i] = image * x_image + rows[row, 0] + columns[column, 0]
+                target[i] = image * y_image + rows[row, 1] + columns[column, 1]
+                position += 1
+                if position < end:  # else the last one is computed again, to the same value
+                    column += 1
+                    if column == column1:
+                        column = column0
+                        row += 1
+                        if row == row1:
+                            row = row0
+                            image += 1
             _tile(
                 x,
                 _six(source, 0),
@@ -114,17 +115,17 @@ def _stretch(
                 first,
                 last,
                 flat,
-                start,
+                block * w.shape[1] * width + within,
                 width,
                 init,
                 (start, start, start, start, start, start),
                 y,
                 _six(target, start),
-                channels - start,
+                stop - start,
                 floor,
                 vectors,
             )
-            start += vectors * lanes
+        start += vectors * lanes
 
 
 @_parallel
@@ -145,19 +146,23 @@ def product(
 ) -> None:
     """y[position, o] = max(floor, init[o] + sum over the taps of the position's class of x * w[tap, o]), for o < channels.
 
-    Flat x and y; w has rows of whole tiles and init a whole row, with zeros beyond `channels`.
+    Flat x and y. w is a panel: (blocks of columns, taps, columns of a block), of whole vectors; init is as long as its rows.
     """
     classes = plan[3]
     counts = images * (classes[:, 1] - classes[:, 0]) * (classes[:, 3] - classes[:, 2])
-    size = counts.sum() // (pieces * ROWS) * ROWS + ROWS
+    group = 4 * lanes  # columns whose weights stay in the cache
+    groups = (channels + group - 1) // group
+    size = counts.sum() * groups // (pieces * ROWS) * ROWS + ROWS
     ends = np.cumsum((counts + size - 1) // size)
-    for chunk in prange(ends[-1]):
+    for piece in prange(groups * ends[-1]):
+        start, chunk = piece // ends[-1] * group, piece % ends[-1]
+        stop = min(start + group, channels)
         kind = 0
         while chunk >= ends[kind]:
             kind += 1
         begin = (chunk - (ends[kind - 1] if kind else 0)) * size
         end = min(begin + size, counts[kind])
-        _stretch(x, x_image, x_step, plan, kind, begin, end, w, init, y, y_image, channels, floor, lanes)
+        _stretch(x, x_image, x_step, plan, kind, begin, end, w, init, y, y_image, start, stop, floor, lanes)
 
 
 @_parallel
@@ -186,9 +191,24 @@ def pooled(
         for n in range(chunk * images // chunks, (chunk + 1) * images // chunks):
             for kind in range(classes.shape[0]):
                 count = (classes[kind, 1] - classes[kind, 0]) * (classes[kind, 3] - classes[kind, 2])
-                _stretch(x[n * x_image :], 0, 1, plan, kind, 0, count, w, init, flat, 0, channels, floor, lanes)
+                _stretch(x[n * x_image :], 0, 1, plan, kind, 0, count, w, init, flat, 0, 0, channels, floor, lanes)
             for row in range(y.shape[1]):
                 pool_line(image, row, y[n, row], indices[n, row], window)
+
+
+@_parallel
+def pack(b: Any, panel: Any) -> None:
+    """b (K, N) as blocks of columns (blocks, K, width), with zeros beyond its end."""
+    blocks, count, width = panel.shape
+    pieces = (count + 63) // 64
+    for piece in prange(blocks * pieces):
+        block, first = piece // pieces, piece % pieces * 64
+        have = min(width, b.shape[1] - block * width)
+        for k in range(first, min(first + 64, count)):
+            for j in range(have):
+                panel[block, k, j] = b[k, block * width + j]
+            for j in range(have, width):
+                panel[block, k, j] = 0
 
 
 @_parallel

@@ -46,7 +46,7 @@ def conv2d_max_pool2d(
         return
     source = channels_last(x, (0, 0))
     weights, shift, floor = operands(w, bias, activation)
-    plan = positions.forward(g, weights.shape[1])
+    plan = positions.forward(g, weights.shape[2])
     moved = [o.transpose(0, 2, 3, 1) for o in outputs]
     targets = [m if m.flags.c_contiguous else empty(m.shape, m.dtype) for m in moved]
     image = int(np.prod(source.shape[1:]))

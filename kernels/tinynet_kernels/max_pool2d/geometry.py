@@ -5,9 +5,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from ..arguments import pair
+from ..arguments import pair, plain
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ def geometry(
     Output size as PyTorch documents it: with `ceil_mode`, a window may start inside the input or the left padding and
     reach beyond the end, but none starts in the right padding.
     """
+    arguments = (x_shape, kernel_size, stride, padding, dilation, ceil_mode)
+    return _known(*arguments) if all(map(plain, arguments)) else _geometry(*arguments)
+
+
+def _geometry(
+    x_shape: Sequence[int], kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Geometry:
     shape = tuple(operator.index(v) for v in x_shape)
     if len(shape) != 4 or min(shape) < 0:
         raise ValueError(f"x has shape {shape}, expected 4 dimensions (N, C, H, W)")
@@ -61,3 +69,6 @@ def geometry(
         sizes.append(out)
     n, c, h, w = shape
     return Geometry((n, c, h, w), (n, c, sizes[0], sizes[1]), kernel, strides, pads, dilations)
+
+
+_known = lru_cache(maxsize=1024)(_geometry)  # a step asks several times for each layer's

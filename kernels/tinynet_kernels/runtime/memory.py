@@ -8,6 +8,7 @@ is gone, however long that takes. Blocks start at a multiple of 64 bytes, a cach
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from threading import RLock
 from typing import Any
@@ -19,26 +20,31 @@ MOST = 1 << 29  # bytes kept for later use; what comes back beyond that is relea
 ALIGN = 64
 
 
+class _Memory:
+    """Memory of the system's, and how NumPy is told where it is."""
+
+    __slots__ = ("buffer", "interface", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size, self.buffer = size, np.empty(size + ALIGN, np.uint8)
+        address = self.buffer.ctypes.data
+        place = (address + -address % ALIGN, False)
+        self.interface = {"version": 3, "data": place, "shape": (size,), "typestr": "|u1"}
+
+
 class _Block:
-    """Memory that returns to the pool when nothing refers to it any more."""
+    """The owner of the arrays in some memory, which returns to the pool when no array refers to its owner any more."""
 
     __slots__ = ("__array_interface__", "memory")
 
-    def __init__(self, memory: Any) -> None:
-        address = memory.ctypes.data
-        self.memory = memory
-        self.__array_interface__ = {
-            "version": 3,
-            "data": (address + -address % ALIGN, False),
-            "shape": (memory.size - ALIGN,),
-            "typestr": "|u1",
-        }
+    def __init__(self, memory: _Memory) -> None:
+        self.memory, self.__array_interface__ = memory, memory.interface
 
     def __del__(self) -> None:
         _give_back(self.memory)
 
 
-_free: dict[int, list[Any]] = {}  # blocks by their size
+_free: dict[int, list[_Memory]] = {}  # by size
 _lock = RLock()  # the collector may run __del__ while it is held
 _kept = 0  # bytes in `_free`
 
@@ -46,9 +52,7 @@ _kept = 0  # bytes in `_free`
 def empty(shape: Sequence[int], dtype: Any) -> Any:
     """An uninitialised, C-contiguous array."""
     dtype = np.dtype(dtype)
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
+    size = math.prod(shape, start=dtype.itemsize)
     if size < SMALLEST:
         return np.empty(shape, dtype)
     block = np.asarray(_Block(_take(_bucket(size))))
@@ -81,20 +85,19 @@ def _bucket(size: int) -> int:
     return -(-size // unit) * unit
 
 
-def _take(size: int) -> Any:
+def _take(size: int) -> _Memory:
     global _kept
     with _lock:
         blocks = _free.get(size)
         if blocks:
             _kept -= size
             return blocks.pop()
-    return np.empty(size + ALIGN, np.uint8)
+    return _Memory(size)
 
 
-def _give_back(memory: Any) -> None:
+def _give_back(memory: _Memory) -> None:
     global _kept
-    size = memory.size - ALIGN
     with _lock:
-        if _kept + size <= MOST:
-            _free.setdefault(size, []).append(memory)
-            _kept += size
+        if _kept + memory.size <= MOST:
+            _free.setdefault(memory.size, []).append(memory)
+            _kept += memory.size
