@@ -149,14 +149,12 @@ class KernelSpec:
 
     def _outputs(self, out: Any, wanted: Outputs, kind: str, like: Array) -> tuple[Array, ...]:
         if out is None:
-            if self.channels_last and kind == "cpu" and len(wanted[0][0]) == 4:
-                return tuple(_channels_last(shape, dtype) for shape, dtype in wanted)
-            return tuple(empty(shape, dtype, like) for shape, dtype in wanted)
+            return tuple(self._empty(shape, dtype, kind, like) for shape, dtype in wanted)
         given = out if isinstance(out, tuple) else (out,)
         if len(given) != len(wanted):
             raise ValueError(f"{self.name}: out has {len(given)} arrays, expected {len(wanted)}")
         if any(o is None for o in given):
-            given = tuple(empty(shape, dtype, like) if o is None else o for o, (shape, dtype) in zip(given, wanted))
+            given = tuple(self._empty(*w, kind, like) if o is None else o for o, w in zip(given, wanted))
         for o, (shape, dtype) in zip(given, wanted):
             if _place(o) != _place(like):
                 raise TypeError(f"{self.name}: out is on {_place(o)}, expected {_place(like)}")
@@ -165,6 +163,11 @@ class KernelSpec:
             if tuple(o.shape) != tuple(shape):
                 raise ValueError(f"{self.name}: out has shape {tuple(o.shape)}, expected {tuple(shape)}")
         return given
+
+    def _empty(self, shape: Sequence[int], dtype: Any, kind: str, like: Array) -> Array:
+        if self.channels_last and kind == "cpu" and len(shape) == 4:
+            return _channels_last(shape, dtype)
+        return empty(shape, dtype, like)
 
 
 _HOST = frozenset((np.ndarray, type(None), int, float, bool, str, tuple, list))  # NumPy's arrays, and what is none

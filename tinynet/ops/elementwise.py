@@ -7,8 +7,6 @@ from typing import Any, overload
 
 import numpy as np
 
-import tinynet_kernels as kernels
-
 from .. import dtypes
 from ..autograd import Node, Op
 from ..device import device as Device
@@ -332,7 +330,7 @@ class ReluMask(Op):
 
     @staticmethod
     def forward(ctx: Node, gy: Any, y: Any) -> Any:
-        return kernels.relu_grad(gy, y) if gy.dtype.itemsize >= 4 else gy * (y > 0)
+        return gy * (y > 0)
 
     @staticmethod
     def backward(ctx: Node, ggx: Tensor) -> Any:

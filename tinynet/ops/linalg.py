@@ -73,7 +73,7 @@ def bias_grad(ctx: Any, gy: Tensor) -> tuple[Tensor, Tensor | None]:
     """For an operation that adds its input 2 to the channels and then applies `ctx.activation`: what flows to before both,
     and the gradient of the bias (None if it is not needed)."""
     wanted, relu = ctx.needs(2), ctx.activation == "relu"
-    if is_grad_enabled() or type(gy._array) is np.ndarray:  # on the CPU the sum is quicker after the mask than with it
+    if is_grad_enabled():
         gy = relu_mask(gy, ctx.output()) if relu else gy
         return gy, channel_sum(gy) if wanted else None
     if relu:

@@ -32,19 +32,22 @@ class Conv2d(Op):
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
         gy, gb = bias_grad(ctx, gy)
-        x_shape, w_shape = ctx.shapes
-        gx = gw = None
-        if ctx.needs(0):
-            gx = Conv2dInputGrad.apply(gy, ctx.input(1), x_shape, ctx.params)
-        if ctx.needs(1):
-            x = ctx.input(0)
-            if is_grad_enabled():
-                gw = Conv2dWeightGrad.apply(x, gy, w_shape, ctx.params)
-            else:
-                gw = Tensor._make(
-                    kernels.conv2d_weight_grad(x._array, gy._array, w_shape, out=ctx.room(1), **ctx.params)
-                )
-        return gx, gw, gb, None, None
+        return *_conv2d_grads(ctx, gy), gb, None, None
+
+
+def _conv2d_grads(ctx: Any, gy: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """The gradients of input and weight of an operation with `ctx.params` and `ctx.shapes`, given that of the convolution."""
+    x_shape, w_shape = ctx.shapes
+    gx = gw = None
+    if ctx.needs(0):
+        gx = Conv2dInputGrad.apply(gy, ctx.input(1), x_shape, ctx.params)
+    if ctx.needs(1):
+        x = ctx.input(0)
+        if is_grad_enabled():
+            gw = Conv2dWeightGrad.apply(x, gy, w_shape, ctx.params)
+        else:
+            gw = Tensor._make(kernels.conv2d_weight_grad(x._array, gy._array, w_shape, out=ctx.room(1), **ctx.params))
+    return gx, gw
 
 
 class Conv2dInputGrad(Op):
@@ -107,14 +110,8 @@ class Conv2dMaxPool2d(Op):
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor, _: None) -> Any:
-        if ctx.activation == "relu":
-            gy = relu_mask(gy, ctx.output())
-        x_shape, w_shape = ctx.shapes
-        bias = channel_sum(gy) if ctx.needs(2) else None
-        gy = MaxPool2dGrad.apply(gy, *ctx.pool)
-        gx = Conv2dInputGrad.apply(gy, ctx.input(1), x_shape, ctx.params) if ctx.needs(0) else None
-        gw = Conv2dWeightGrad.apply(ctx.input(0), gy, w_shape, ctx.params) if ctx.needs(1) else None
-        return gx, gw, bias, None, None, None, None
+        gy, gb = bias_grad(ctx, gy)
+        return *_conv2d_grads(ctx, MaxPool2dGrad.apply(gy, *ctx.pool)), gb, None, None, None, None
 
 
 class MaxPool2dGrad(Op):

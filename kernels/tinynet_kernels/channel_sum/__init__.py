@@ -74,6 +74,7 @@ _RELU = KernelSpec(
         BadSample("vector", lambda rng: ((np.ones(3), np.ones(3)), {}), ValueError, "at least 2 dimensions"),
         BadSample("integer", lambda rng: ((np.ones((3, 3), "i8"),) * 2, {}), TypeError, "gy has dtype int64"),
     ],
+    channels_last=True,
     cost=lambda gy, y: Cost(flops=2 * gy.size, bytes=(3 * gy.size + gy.shape[1]) * gy.dtype.itemsize),
 )
 
