@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from . import capture
-from .device import cuda_problem, on, simulated
+from .device import cuda_problem, on, require, simulated
 from .device import device as Device
 
 if TYPE_CHECKING:
@@ -44,6 +44,81 @@ def device(wanted: int | str | Device) -> AbstractContextManager[Any]:
     return on(Device("cuda", wanted) if isinstance(wanted, int) else Device(wanted))
 
 
+def set_device(wanted: int | str | Device) -> None:
+    """Makes this device the current one, where "cuda" tensors without an index are made."""
+    target = Device("cuda", wanted) if isinstance(wanted, int) else Device(wanted)
+    require(target)
+    if not simulated():
+        import cupy
+
+        cupy.cuda.Device(target.index).use()
+
+
+class Stream:
+    """Work on the current device that runs in its order, beside the work of other streams, as `torch.cuda.Stream`.
+
+    `with cuda.stream(s)` sends all work there, kernels and CuPy's. Streams of tinynet and of CuPy are one: `cuda_stream` is
+    the handle, and a `with` on a CuPy stream counts as well. In the simulator there is one stream, and nothing to wait for.
+    """
+
+    def __init__(self, *, _cupy_stream: Any = None) -> None:
+        require(Device("cuda"))
+        self._stream = _cupy_stream
+        if _cupy_stream is None and not simulated():
+            import cupy
+
+            self._stream = cupy.cuda.Stream(non_blocking=True)
+
+    @property
+    def cuda_stream(self) -> int:
+        """The handle, a cudaStream_t; 0 is the default stream."""
+        return 0 if self._stream is None else int(self._stream.ptr)
+
+    def synchronize(self) -> None:
+        """Waits until all that was sent here is done."""
+        capture.refuse("Stream.synchronize() waits for the device", "call it after the step")
+        if self._stream is not None:
+            self._stream.synchronize()
+
+    def query(self) -> bool:
+        """Whether all that was sent here is done."""
+        return self._stream is None or bool(self._stream.done)
+
+    def wait_stream(self, other: Stream) -> None:
+        """Work sent here from now on starts after all that `other` has been sent so far."""
+        if self._stream is not None:
+            self._stream.wait_event(other._stream.record())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stream) and self.cuda_stream == other.cuda_stream
+
+    def __hash__(self) -> int:
+        return hash(self.cuda_stream)
+
+
+def stream(wanted: Stream | None) -> AbstractContextManager[Any]:
+    """A context that sends all work to this stream; None changes nothing."""
+    return nullcontext() if wanted is None or wanted._stream is None else wanted._stream
+
+
+def current_stream() -> Stream:
+    """The stream that work goes to now."""
+    if simulated() or not is_available():
+        return Stream()
+    import cupy
+
+    return Stream(_cupy_stream=cupy.cuda.get_current_stream())
+
+
+def default_stream() -> Stream:
+    """The stream that work goes to unless another is chosen."""
+    if simulated() or not is_available():
+        return Stream()
+    import cupy
+
+    return Stream(_cupy_stream=cupy.cuda.Stream.null)
+
+
 def synchronize(wanted: int | str | Device | None = None) -> None:
     """Waits until the device (default: the current one) has done all that was asked of it."""
     capture.refuse("synchronize() waits for the device", "call it after the step")
@@ -65,7 +140,8 @@ def get_device_name(wanted: int = 0) -> str:
 
 
 def mem_get_info(wanted: int = 0) -> tuple[int, int]:
-    """Free and total bytes of the device's memory."""
+    """Free and total bytes of the device's memory. DeviceUnavailableError without one."""
+    require(Device("cuda", wanted))
     import cupy
 
     with device(wanted):
@@ -74,7 +150,9 @@ def mem_get_info(wanted: int = 0) -> tuple[int, int]:
 
 
 def memory_allocated(wanted: int = 0) -> int:
-    """Bytes held by arrays on the device."""
+    """Bytes held by arrays on the device; 0 in the simulator."""
+    if simulated():
+        return 0
     import cupy
 
     with device(wanted):
@@ -82,15 +160,41 @@ def memory_allocated(wanted: int = 0) -> int:
 
 
 def memory_reserved(wanted: int = 0) -> int:
-    """Bytes the memory pool holds, whether arrays use them or not."""
+    """Bytes the memory pool holds, whether arrays use them or not; 0 in the simulator."""
+    if simulated():
+        return 0
     import cupy
 
     with device(wanted):
         return int(cupy.get_default_memory_pool().total_bytes())
 
 
+def memory_summary(wanted: int = 0) -> str:
+    """A table of the device's memory: what it has, what the pool holds, and what of that arrays use."""
+    if simulated():
+        return "Numba's simulator: arrays are in the memory of the host"
+    import cupy
+
+    free, total = mem_get_info(wanted)
+    reserved, allocated = memory_reserved(wanted), memory_allocated(wanted)
+    rows = [
+        ("device total", total),
+        ("used by other programs and the driver", total - free - reserved),
+        ("held by the pool", reserved),
+        ("    by arrays", allocated),
+        ("    unused, freed by empty_cache()", reserved - allocated),
+        ("free", free),
+    ]
+    title = f"cuda:{wanted} {get_device_name(wanted)}"
+    lines = [f"{name:<40}{size:>20,} bytes {size / 2**20:>12,.1f} MiB" for name, size in rows]
+    blocks = cupy.get_default_pinned_memory_pool().n_free_blocks()
+    return "\n".join([title, *lines, f"page-locked host memory: {blocks} unused blocks in its pool"])
+
+
 def empty_cache() -> None:
-    """Gives unused memory of the pools back to the device."""
+    """Gives unused memory of the pools back to the device and the host."""
+    if simulated():
+        return
     import cupy
 
     cupy.get_default_memory_pool().free_all_blocks()

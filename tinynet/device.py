@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any
@@ -18,8 +20,8 @@ Array = Any  # numpy.ndarray, cupy.ndarray or a simulated device array
 class device:
     """A device by name, as `torch.device`: `device("cpu")`, `device("cuda")`, `device("cuda:1")`, `device("cuda", 1)`.
 
-    Attributes: type, "cpu" or "cuda"; index, None for the CPU and "cuda" without a number means 0. Raises ValueError for
-    another name. Naming a device does not need it to exist.
+    Attributes: type, "cpu" or "cuda"; index, None for the CPU; "cuda" without a number is the device that is current then.
+    Raises ValueError for another name. Naming a device does not need it to exist.
     """
 
     __slots__ = ("index", "type")
@@ -37,7 +39,7 @@ class device:
         self.type = kind
         if colon:
             index = int(number)
-        self.index = (index or 0) if kind == "cuda" else None
+        self.index = None if kind == "cpu" else _current_index() if index is None else index
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -50,6 +52,17 @@ class device:
 
     def __hash__(self) -> int:
         return hash((self.type, self.index))
+
+
+def _current_index() -> int:
+    """CuPy's current device; 0 where CuPy has not been asked for anything yet, or there is none."""
+    cupy = sys.modules.get("cupy")
+    if cupy is None or simulated():
+        return 0
+    try:
+        return int(cupy.cuda.runtime.getDevice())
+    except cupy.cuda.runtime.CUDARuntimeError:  # no driver
+        return 0
 
 
 CPU = device("cpu")
@@ -157,19 +170,52 @@ def on(wanted: device) -> AbstractContextManager[Any]:
     return _cupy().cuda.Device(wanted.index)  # type: ignore[no-any-return]
 
 
-def move(array: Array, wanted: device) -> Array:
-    """The array on another device: itself if it is there already, else a copy in contiguous memory."""
+def move(array: Array, wanted: device, non_blocking: bool = False) -> Array:
+    """The array on another device: itself if it is there already, else a copy in contiguous memory.
+
+    The host's side of a transfer is page-locked memory: a copy to a device is staged through it and does not wait, a copy
+    from one ends in it. With `non_blocking` a page-locked array is read by the device after the call has returned, and one
+    from the device is written then: neither may be touched before the stream is synchronised.
+    """
     source = device_of(array)
     if source == wanted:
         return array
-    capture.refuse(f"a tensor moves from {source} to {wanted}", "move it before or after")
     require(wanted)
+    capture.refuse(f"a tensor moves from {source} to {wanted}", "move it before or after")
+    if simulated():
+        return module_of(wanted).array(array, order="C", subok=False)
     if wanted.type == "cpu":
-        return np.asarray(array.view(np.ndarray)).copy() if simulated() else array.get()
+        with on(source):
+            return array.get(out=pinned_empty(array.shape, array.dtype), blocking=not non_blocking)
     with on(wanted):
         if source.type == "cuda":
             return module_of(wanted).array(array)
-        return module_of(wanted).asarray(np.asarray(array, order="C"))
+        host = np.asarray(array, order="C")
+        return module_of(wanted).asarray(host, blocking=not non_blocking and is_pinned(host))
+
+
+def pinned_empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """A NumPy array in page-locked memory, from CuPy's pool; in ordinary memory if the system will not lock so much."""
+    if not math.prod(shape):
+        return np.empty(shape, dtype)
+    from cupy.cuda.runtime import CUDARuntimeError
+    from cupyx import empty_pinned
+
+    try:
+        return empty_pinned(shape, dtype)
+    except CUDARuntimeError:
+        return np.empty(shape, dtype)
+
+
+def is_pinned(array: Array) -> bool:
+    """Whether a NumPy array lies in page-locked memory."""
+    if simulated() or array.size == 0 or sys.modules.get("cupy") is None:
+        return False
+    runtime = _cupy().cuda.runtime
+    try:
+        return bool(runtime.pointerGetAttributes(array.ctypes.data).type == runtime.memoryTypeHost)
+    except runtime.CUDARuntimeError:  # no driver
+        return False
 
 
 def _cupy() -> ModuleType:

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 from . import capture, dtypes
-from .device import CPU, device, device_of, get_default_device, module_of, move, on, require
+from .device import (
+    CPU,
+    device,
+    device_of,
+    get_default_device,
+    is_pinned,
+    module_of,
+    move,
+    on,
+    pinned_empty,
+    require,
+    simulated,
+)
 
 if TYPE_CHECKING:
     from .autograd import Node
@@ -264,17 +276,20 @@ class Tensor:
         """On another device, in another dtype, or both: `to("cuda")`, `to(tinynet.float64)`, `to(other)`.
 
         Returns the tensor itself if nothing changes and `copy` is false. The gradient flows back through it.
+        With `non_blocking` a transfer from or to page-locked memory is only started: see `pin_memory`.
         """
         for arg in args:
             if isinstance(arg, Tensor):
                 device, dtype = arg.device, arg.dtype
             elif isinstance(arg, (str, _Device)):
                 device = arg
-            elif arg is not None and not isinstance(arg, bool):  # a bool is non_blocking
+            elif isinstance(arg, bool):
+                non_blocking = arg
+            elif arg is not None:
                 dtype = arg
         result = self
         if device is not None and _Device(device) != self.device:
-            result = ops.to_device(result, _Device(device))
+            result = ops.to_device(result, _Device(device), non_blocking)
         if dtype is not None and dtypes.as_dtype(dtype) != self.dtype:
             result = ops.cast(result, dtypes.as_dtype(dtype))
         return ops.clone(self) if copy and result is self else result
@@ -282,8 +297,28 @@ class Tensor:
     def cpu(self) -> Tensor:
         return self.to("cpu")
 
-    def cuda(self, index: Int | None = None) -> Tensor:
-        return self.to(_Device("cuda", index))
+    def cuda(self, index: Int | None = None, non_blocking: Bool = False) -> Tensor:
+        return self.to(_Device("cuda", index), non_blocking=non_blocking)
+
+    def pin_memory(self) -> Tensor:
+        """A copy in page-locked memory, or the tensor itself if it lies there; in the simulator itself.
+
+        `to("cuda", non_blocking=True)` of it only starts the copy: leave it alone until `cuda.synchronize()`. Likewise
+        `to("cpu", non_blocking=True)` returns page-locked memory that is filled by then. RuntimeError for a tensor on CUDA,
+        DeviceUnavailableError without CUDA.
+        """
+        if self.device.type != "cpu":
+            raise RuntimeError(f"only a tensor on the CPU can be pinned, this one is on {self.device}")
+        require(_Device("cuda"))
+        if simulated() or is_pinned(self._array):
+            return self
+        array = pinned_empty(self.shape, self.dtype)
+        array[...] = self._array
+        return Tensor._make(array)
+
+    def is_pinned(self) -> Bool:
+        """Whether the tensor lies in page-locked memory of the CPU."""
+        return self.device.type == "cpu" and is_pinned(self._array)
 
     def type(self, dtype: Any) -> Tensor:
         return self.to(dtype=dtype)

@@ -230,13 +230,13 @@ class Cast(Op):
 
 class ToDevice(Op):
     @staticmethod
-    def forward(ctx: Any, a: Any, device: Any) -> Any:
+    def forward(ctx: Any, a: Any, device: Any, non_blocking: bool) -> Any:
         ctx.device = device_of(a)
-        return move(a, device)
+        return move(a, device, non_blocking)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        return to_device(gy, ctx.device), None
+        return to_device(gy, ctx.device), None, None
 
 
 class Clone(Op):
@@ -490,8 +490,8 @@ def cast(input: Tensor, dtype: Any) -> Tensor:
     return input if input._array.dtype == dtype else Cast.apply(input, dtype)
 
 
-def to_device(input: Tensor, device: Device) -> Tensor:
-    return ToDevice.apply(input, device)
+def to_device(input: Tensor, device: Device, non_blocking: bool = False) -> Tensor:
+    return ToDevice.apply(input, device, non_blocking)
 
 
 def clone(input: Tensor) -> Tensor:
