@@ -76,7 +76,9 @@ def forms() -> Iterator[Form]:
     from tinynet_kernels.counted_mean import cuda as counted_mean
     from tinynet_kernels.matmul import naive as matmul_naive
     from tinynet_kernels.matmul import tiled as matmul
+    from tinynet_kernels.max_pool2d import bands
     from tinynet_kernels.max_pool2d import cuda as max_pool2d
+    from tinynet_kernels.max_pool2d import naive as pool_naive
     from tinynet_kernels.optimizer import cuda as optimizer
     from tinynet_kernels.random import cuda as random
     from tinynet_kernels.runtime import parts, tiles
@@ -100,8 +102,10 @@ def forms() -> Iterator[Form]:
     yield Form("conv2d input gradient naive", naive.input_grad)
     yield Form("conv2d weight gradient naive", naive.weight_grad)
     yield Form("sum of parts", parts._sum_of_parts)
-    yield Form("max_pool2d", max_pool2d._pool)
-    yield Form("max_pool2d gradient", max_pool2d._pool_grad)
+    yield Form("max_pool2d", bands.pool(FLOAT32, True))
+    yield Form("max_pool2d gradient", bands.pool_grad(FLOAT32, True))
+    yield Form("max_pool2d naive", pool_naive.pool)
+    yield Form("max_pool2d gradient naive", pool_naive.pool_grad)
     yield Form("max_pool2d gather", max_pool2d._gather)
     yield Form("softmax_cross_entropy warp", loss._forward(FLOAT32, 32))
     yield Form("softmax_cross_entropy block", loss._forward(FLOAT32, 256))

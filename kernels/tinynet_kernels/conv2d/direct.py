@@ -12,7 +12,7 @@ from typing import Any
 from numpy import int32
 
 from ..runtime.cuda import Int32Pointer, Kernel, Pointer, cuda, kernel
-from ..runtime.primitives import load, load4, load_if, load_masked, select, store, zero
+from ..runtime.primitives import load4, load_constant, load_if, load_masked, select, store, zero
 from ..runtime.unroll import static_range, unrolled
 
 THREADS = 256
@@ -64,15 +64,18 @@ def few_products(dtype: Any, products: int, padded: bool) -> Kernel:
             return
         image = int32(pixel // image_pixels)
         within = int32(pixel - image * image_pixels)
-        x_base, x_mask = int32(image * x_image + group * x_group + load(base, within)), load(mask, within)
+        x_base, x_mask = (
+            int32(image * x_image + group * x_group + load_constant(base, within)),
+            load_constant(mask, within),
+        )
         factors: tuple[Any, ...] = ()
         for k in static_range(PRODUCTS):
-            at = int32(x_base + load(offsets, k))
+            at = int32(x_base + load_constant(offsets, k))
             if padded:
-                factors = factors + (load_masked(x, at, x_mask, load(taps, k)),)
+                factors = factors + (load_masked(x, at, x_mask, load_constant(taps, k)),)
             else:
-                factors = factors + (load(x, at),)
-        to = int32(image * y_image + (group * rows + row0) * y_plane + load(position, within))
+                factors = factors + (load_constant(x, at),)
+        to = int32(image * y_image + (group * rows + row0) * y_plane + load_constant(position, within))
         for i in range(min(int32(ROWS), int32(rows - row0))):
             total = load_if(bias, group * rows + row0 + i, has_bias != 0)
             for h in static_range(QUADS):

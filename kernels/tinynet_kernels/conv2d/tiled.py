@@ -10,10 +10,10 @@ from numpy import int32
 from ..runtime.cuda import Int32Pointer, Kernel, Pointer, cuda, kernel
 from ..runtime.primitives import (
     add,
-    load,
     load4,
     load4_constant,
     load4_if,
+    load_constant,
     load_if,
     load_masked,
     outer_fma,
@@ -96,7 +96,10 @@ def gathered_product(dtype: Any, tile: Tile, padded: bool, wide: bool) -> Kernel
         pixel = min(int32(pixel0 + t % N), int32(pixels - 1))
         image = int32(pixel // image_pixels)
         within = int32(pixel - image * image_pixels)
-        x_base, x_mask = int32(image * x_image + group * x_group + load(base, within)), load(mask, within)
+        x_base, x_mask = (
+            int32(image * x_image + group * x_group + load_constant(base, within)),
+            load_constant(mask, within),
+        )
 
         # The first slice.
         for q in static_range(MOVES):
@@ -115,8 +118,8 @@ def gathered_product(dtype: Any, tile: Tile, padded: bool, wide: bool) -> Kernel
             at = int32(min(x_k + j, last - 1))
             inside = x_deep + j < first
             if padded:
-                inside = inside and x_mask & load(taps, at) != 0
-            store(shared_x, x_to + j * PITCH_X, load_if(x, int32(x_base + load(offsets, at)), inside))
+                inside = inside and x_mask & load_constant(taps, at) != 0
+            store(shared_x, x_to + j * PITCH_X, load_if(x, int32(x_base + load_constant(offsets, at)), inside))
         cuda.syncthreads()
 
         mine_w = int32((t // 32 // WARPS * 4 + t % 32 // 8) * 4)  # this thread's first row and pixel of the tile
@@ -133,7 +136,14 @@ def gathered_product(dtype: Any, tile: Tile, padded: bool, wide: bool) -> Kernel
                     if wide:
                         next_w = next_w + (load4_constant(w, at),)
                     else:
-                        next_w = next_w + ((load(w, at), load(w, at + 1), load(w, at + 2), load(w, at + 3)),)
+                        next_w = next_w + (
+                            (
+                                load_constant(w, at),
+                                load_constant(w, at + 1),
+                                load_constant(w, at + 2),
+                                load_constant(w, at + 3),
+                            ),
+                        )
                 next_x: tuple[Any, ...] = ()
                 for h in static_range(GATHERS // 4):
                     if wide:
@@ -141,13 +151,23 @@ def gathered_product(dtype: Any, tile: Tile, padded: bool, wide: bool) -> Kernel
                         bits = load4_constant(taps, x_k + 4 * h)
                     else:
                         at = int32(x_k + 4 * h)
-                        quad = load(offsets, at), load(offsets, at + 1), load(offsets, at + 2), load(offsets, at + 3)
-                        bits = load(taps, at), load(taps, at + 1), load(taps, at + 2), load(taps, at + 3)
+                        quad = (
+                            load_constant(offsets, at),
+                            load_constant(offsets, at + 1),
+                            load_constant(offsets, at + 2),
+                            load_constant(offsets, at + 3),
+                        )
+                        bits = (
+                            load_constant(taps, at),
+                            load_constant(taps, at + 1),
+                            load_constant(taps, at + 2),
+                            load_constant(taps, at + 3),
+                        )
                     for j in static_range(4):
                         if padded:
                             next_x = next_x + (load_masked(x, int32(x_base + quad[j]), x_mask, bits[j]),)
                         else:
-                            next_x = next_x + (load(x, int32(x_base + quad[j])),)
+                            next_x = next_x + (load_constant(x, int32(x_base + quad[j])),)
                 w_from, x_k = add(w_from, DEPTH), int32(x_k + DEPTH)
             for l in static_range(DEPTH):
                 u = load4(shared_w, buffer * BUFFER_W + mine_w + l * PITCH_W)
@@ -181,7 +201,7 @@ def gathered_product(dtype: Any, tile: Tile, padded: bool, wide: bool) -> Kernel
             column = int32(pixel0 + mine_x + j // 4 * APART_S + j % 4)
             if column < pixels:
                 image = int32(column // image_pixels)
-                to = part + image * y_image + load(position, column - image * image_pixels)
+                to = part + image * y_image + load_constant(position, column - image * image_pixels)
                 store_strip(y, to, tile[j::S], APART_R, y_plane, rows - row)
 
     return conv2d_gathered_product
@@ -246,15 +266,18 @@ def weight_grad(dtype: Any, tile: Tile, padded: bool) -> Kernel:
         tests: tuple[Any, ...] = ()
         for q in static_range(MOVES_X):
             product = int32(min(product0 + mine + q * NEXT, products - 1))
-            steps, tests = steps + (load(offsets, product),), tests + (load(taps, product),)
+            steps, tests = steps + (load_constant(offsets, product),), tests + (load_constant(taps, product),)
         inside = deep < first
         pixel = min(int32(k0 + deep), int32(last - 1))
         image = int32(pixel // image_pixels)
         within = int32(pixel - image * image_pixels)
 
         # The first slice.
-        g_at, x_at = int32(image * y_image + within), int32(image * x_image + group * x_group + load(base, within))
-        bits = load(mask, within)
+        g_at, x_at = (
+            int32(image * y_image + within),
+            int32(image * x_image + group * x_group + load_constant(base, within)),
+        )
+        bits = load_constant(mask, within)
         for q in static_range(MOVES_G):
             store(shared_g, g_to + q * NEXT, load_if(gy, int32(g_at + g_rows[q]), inside))
         for q in static_range(MOVES_X):
@@ -276,18 +299,18 @@ def weight_grad(dtype: Any, tile: Tile, padded: bool) -> Kernel:
             if k0 < last:
                 g_at, x_at = (
                     int32(image * y_image + within),
-                    int32(image * x_image + group * x_group + load(base, within)),
+                    int32(image * x_image + group * x_group + load_constant(base, within)),
                 )
-                bits = load(mask, within)
+                bits = load_constant(mask, within)
                 next_g: tuple[Any, ...] = ()
                 for q in static_range(MOVES_G):
-                    next_g = next_g + (load(gy, int32(g_at + g_rows[q])),)
+                    next_g = next_g + (load_constant(gy, int32(g_at + g_rows[q])),)
                 next_x: tuple[Any, ...] = ()
                 for q in static_range(MOVES_X):
                     if padded:
                         next_x = next_x + (load_masked(x, int32(x_at + steps[q]), bits, tests[q]),)
                     else:
-                        next_x = next_x + (load(x, int32(x_at + steps[q])),)
+                        next_x = next_x + (load_constant(x, int32(x_at + steps[q])),)
                 within = int32(within + DEPTH)
                 while within >= image_pixels:
                     within, image = int32(within - image_pixels), int32(image + 1)

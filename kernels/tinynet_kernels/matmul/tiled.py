@@ -20,10 +20,10 @@ from numpy import int32
 from ..runtime.cuda import Kernel, Pointer, cuda, kernel
 from ..runtime.primitives import (
     add,
-    load,
     load4,
     load4_constant,
     load4_if,
+    load_constant,
     load_if,
     outer_fma,
     relu_if,
@@ -181,14 +181,28 @@ def product(dtype: Any, tile: Tile, a_along_k: bool, b_along_k: bool, wide: bool
                     if wide:
                         next_a = next_a + (load4_constant(a, at),)
                     else:
-                        next_a = next_a + ((load(a, at), load(a, at + a1), load(a, at + a2), load(a, at + a3)),)
+                        next_a = next_a + (
+                            (
+                                load_constant(a, at),
+                                load_constant(a, at + a1),
+                                load_constant(a, at + a2),
+                                load_constant(a, at + a3),
+                            ),
+                        )
                 next_b: tuple[Any, ...] = ()
                 for q in static_range(MOVES_B):
                     at = b_from[q]
                     if wide:
                         next_b = next_b + (load4_constant(b, at),)
                     else:
-                        next_b = next_b + ((load(b, at), load(b, at + b1), load(b, at + b2), load(b, at + b3)),)
+                        next_b = next_b + (
+                            (
+                                load_constant(b, at),
+                                load_constant(b, at + b1),
+                                load_constant(b, at + b2),
+                                load_constant(b, at + b3),
+                            ),
+                        )
                 a_from, b_from = add(a_from, a_step), add(b_from, b_step)
             for l in static_range(DEPTH):
                 x = load4(shared_a, buffer * BUFFER_A + mine_a + l * PITCH_A)

@@ -71,14 +71,14 @@ def _spec(name: str, check: Any, cuda: dict[str, str], sample_list: Any, bad: An
 _FORWARD = _spec(
     "max_pool2d",
     _check_forward,
-    {"default": "max_pool2d"},
+    {"bands": "max_pool2d", "naive": "max_pool2d_naive"},
     samples.samples("forward"),
     samples.BAD_FORWARD,
 )
 _GRAD = _spec(
     "max_pool2d_grad",
     _check_grad,
-    {"default": "max_pool2d_grad"},
+    {"bands": "max_pool2d_grad", "naive": "max_pool2d_grad_naive"},
     samples.samples("grad"),
     samples.BAD_GRAD,
 )
@@ -109,6 +109,7 @@ def max_pool2d(
                  Padding is at most half a window and never wins.
     ceil_mode    also take windows that reach beyond the end.
     out          (y, indices) to write.
+    variant      CUDA: "bands" (default) or "naive".
 
     Returns y (N, C, OH, OW) and int32 indices of the same shape: row * W + column of the element taken. The first of
     equal elements is taken; NaN is larger than everything, and of several NaNs the last one is taken, as in PyTorch. A

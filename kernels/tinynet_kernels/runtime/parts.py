@@ -10,7 +10,7 @@ from typing import Any
 from numpy import int32, uint32
 
 from .cuda import Pointer, blocks_for, cuda, kernel
-from .primitives import load, select, store, zero
+from .primitives import load_constant, select, store, zero
 
 THREADS = 256
 
@@ -29,13 +29,13 @@ def _sum_of_parts(
     i = uint32(cuda.grid(1))
     if i >= size:
         return
-    total = load(parts, i)
+    total = load_constant(parts, i)
     at = uint32(i)
     for _ in range(1, count):
         at = uint32(at + size)
-        total += load(parts, at)
+        total += load_constant(parts, at)
     if biases > 0:
-        total += load(bias, uint32(uint32(i // inner) % biases))
+        total += load_constant(bias, uint32(uint32(i // inner) % biases))
     store(y, i, select(relu != 0 and total < zero(y), zero(y), total))
 
 

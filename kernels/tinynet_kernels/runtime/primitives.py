@@ -15,9 +15,11 @@ __all__ = [
     "load4",
     "load4_constant",
     "load4_if",
+    "load_constant",
     "load_if",
     "load_masked",
     "outer_fma",
+    "quotient",
     "relu_if",
     "select",
     "shuffle_xor",
@@ -41,6 +43,11 @@ if SIMULATED:
 
     def load(p: Any, i: int) -> Any:
         return p[i]
+
+    load_constant = load
+
+    def quotient(a: Any, b: Any) -> Any:
+        return a // b
 
     def load_if(p: Any, i: int, inside: bool) -> Any:
         return p[i] if inside else zero(p)
@@ -229,7 +236,8 @@ else:
 
         return store
 
-    load = _make_load(1, predicated=False, constant=True)
+    load = _make_load(1, predicated=False, constant=False)
+    load_constant = _make_load(1, predicated=False, constant=True)
     load4 = _make_load(4, predicated=False, constant=False)
     load4_constant = _make_load(4, predicated=False, constant=True)
     load_if = _make_load(1, predicated=True, constant=True)
@@ -300,6 +308,15 @@ else:
             return context.make_tuple(builder, signature.return_type, results)
 
         return offsets(offsets, types.int32), generate
+
+    @intrinsic
+    def quotient(typing_context, a, b):  # type: ignore[no-untyped-def]
+        """a // b of numbers that are not negative, in 32 bits: a tenth of the instructions that `//` takes."""
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return builder.udiv(*values)
+
+        return types.int32(types.int32, types.int32), generate
 
     @intrinsic
     def relu_if(typing_context, tile, relu):  # type: ignore[no-untyped-def]

@@ -1,0 +1,228 @@
+"""Max-pooling limited by memory alone: whatever is read or written, is read or written once and 16 bytes at a time.
+
+A block takes a band: some rows of one plane, or several whole planes. Either is a run of neighbours in memory. The block
+copies its part of the source into shared memory, where the windows may overlap as they like, and writes its part of the
+result in quads. Runs begin at the multiple of 32 bytes before the band, so that no sector of memory is fetched by halves.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from numpy import int32
+
+from ..runtime.cuda import Int32Pointer, Kernel, Pointer, blocks_for, cuda, kernel
+from ..runtime.primitives import load, load4_constant, load_constant, quotient, store, store4, zero
+from ..runtime.unroll import static_range, unrolled
+from .geometry import Geometry
+
+THREADS = 256
+POOL_ROOM, GRAD_ROOM = 4096, 2048  # elements in a block's shared memory
+SLACK = 12  # of these may lie before and after the band
+ENOUGH = 2048  # blocks keep a device busy; with fewer a block takes fewer planes
+MINUS_INFINITY = float("-inf")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Bands of so many `rows` (of each plane of the result), `per_block` planes at a time."""
+
+    planes: int
+    per_block: int
+    rows: int
+    bands: int
+
+    @property
+    def blocks(self) -> tuple[int, int, int]:
+        return blocks_for(self.planes, self.per_block), self.bands, 1
+
+
+def of_outputs(g: Geometry) -> Split | None:
+    """The split of pooling; None if not even one row of windows fits into shared memory."""
+    (_, _, h, w), (_, _, oh, _) = g.x_shape, g.y_shape
+    reach = g.dilation[0] * (g.kernel[0] - 1) + 1
+    return _split(g, h * w, oh, lambda rows: min(h, (rows - 1) * g.stride[0] + reach) * w, POOL_ROOM)
+
+
+def of_inputs(g: Geometry) -> Split | None:
+    """The split of the gradient; None if not even the windows over one row fit into shared memory."""
+    (_, _, h, _), (_, _, oh, ow) = g.x_shape, g.y_shape
+    reach = g.dilation[0] * (g.kernel[0] - 1)
+    return _split(g, oh * ow, h, lambda rows: min(oh, (rows - 1 + reach) // g.stride[0] + 1) * ow, GRAD_ROOM)
+
+
+def _split(g: Geometry, source_plane: int, rows: int, source: Any, room: int) -> Split | None:
+    planes, room = g.x_shape[0] * g.x_shape[1], room - SLACK
+    if source_plane <= room:
+        per_block = min(room // max(source_plane, 1), max(1, planes // ENOUGH))
+        return Split(planes, per_block, rows, 1)
+    band = max((r for r in range(1, rows + 1) if source(r) <= room), default=0)
+    return Split(planes, 1, band, blocks_for(rows, band)) if band and blocks_for(rows, band) < 1 << 16 else None
+
+
+@functools.cache
+def pool(dtype: Any, wide: bool) -> Kernel:
+    """wide  whether x, y and indices are aligned to 16 bytes."""
+    real = dtype.type
+
+    @kernel(threads=THREADS)
+    @unrolled
+    def max_pool2d(
+        x: Pointer,
+        y: Pointer,
+        indices: Int32Pointer,
+        h: int32,
+        w: int32,
+        oh: int32,
+        ow: int32,
+        kernel_h: int32,
+        kernel_w: int32,
+        stride_h: int32,
+        stride_w: int32,
+        padding_h: int32,
+        padding_w: int32,
+        dilation_h: int32,
+        dilation_w: int32,
+        planes: int32,
+        per_block: int32,
+        band: int32,
+    ) -> None:
+        shared = cuda.shared.array(POOL_ROOM, real, alignment=16)
+        t = int32(cuda.threadIdx.x)
+        plane0 = int32(cuda.blockIdx.x * per_block)
+        plane1 = min(int32(plane0 + per_block), int32(planes))
+        row0 = int32(cuda.blockIdx.y * band)
+        row1 = min(int32(row0 + band), int32(oh))
+        source0 = int32(plane0 * h * w + max(row0 * stride_h - padding_h, 0) * w)
+        reach = (kernel_h - 1) * dilation_h + 1
+        source1 = int32((plane1 - 1) * h * w + min((row1 - 1) * stride_h - padding_h + reach, h) * w)
+        base = int32(source0 - source0 % 8)
+        for i in range(base + 4 * t, source1, 4 * THREADS):
+            if wide and i + 4 <= planes * h * w:
+                store4(shared, i - base, load4_constant(x, i))
+            else:
+                for j in static_range(4):
+                    if i + j < source1:
+                        store(shared, i - base + j, load_constant(x, i + j))
+        cuda.syncthreads()
+
+        result0, result1 = int32((plane0 * oh + row0) * ow), int32(((plane1 - 1) * oh + row1) * ow)
+        for i in range(result0 - result0 % 8 + 4 * t, result1, 4 * THREADS):
+            values: tuple[Any, ...] = ()
+            places: tuple[Any, ...] = ()
+            for j in static_range(4):
+                at = int32(min(max(i + j, result0), result1 - 1))
+                plane = quotient(at, int32(oh * ow))
+                within = int32(at - plane * oh * ow)
+                line = quotient(within, ow)
+                top = int32(line * stride_h - padding_h)
+                left = int32((within - line * ow) * stride_w - padding_w)
+                here = int32(plane * h * w - base)
+                best = zero(x) + real(MINUS_INFINITY)
+                best_at = int32(-1)
+                for r in range(kernel_h):
+                    row = int32(top + r * dilation_h)
+                    if row >= 0 and row < h:
+                        for s in range(kernel_w):
+                            column = int32(left + s * dilation_w)
+                            if column >= 0 and column < w:
+                                value = load(shared, int32(here + row * w + column))
+                                if value > best or value != value or best_at < 0:  # NaN is larger than everything
+                                    best = value
+                                    best_at = int32(row * w + column)
+                values, places = values + (best,), places + (best_at,)
+            if wide and i >= result0 and i + 4 <= result1:
+                store4(y, i, values)
+                store4(indices, i, places)
+            else:
+                for j in static_range(4):
+                    if i + j >= result0 and i + j < result1:
+                        store(y, i + j, values[j])
+                        store(indices, i + j, places[j])
+
+    return max_pool2d
+
+
+@functools.cache
+def pool_grad(dtype: Any, wide: bool) -> Kernel:
+    """Each input element looks through the windows that cover it for those that chose it: no atomic operations.
+
+    wide  whether gy, indices and gx are aligned to 16 bytes.
+    """
+    real = dtype.type
+
+    @kernel(threads=THREADS)
+    @unrolled
+    def max_pool2d_grad(
+        gy: Pointer,
+        indices: Int32Pointer,
+        gx: Pointer,
+        h: int32,
+        w: int32,
+        oh: int32,
+        ow: int32,
+        kernel_h: int32,
+        kernel_w: int32,
+        stride_h: int32,
+        stride_w: int32,
+        padding_h: int32,
+        padding_w: int32,
+        dilation_h: int32,
+        dilation_w: int32,
+        planes: int32,
+        per_block: int32,
+        band: int32,
+    ) -> None:
+        shared = cuda.shared.array(GRAD_ROOM, real, alignment=16)
+        chosen = cuda.shared.array(GRAD_ROOM, int32, alignment=16)
+        t = int32(cuda.threadIdx.x)
+        plane0 = int32(cuda.blockIdx.x * per_block)
+        plane1 = min(int32(plane0 + per_block), int32(planes))
+        row0 = int32(cuda.blockIdx.y * band)
+        row1 = min(int32(row0 + band), int32(h))
+        over_h, over_w = int32((kernel_h - 1) * dilation_h), int32((kernel_w - 1) * dilation_w)
+        window0 = quotient(int32(max(row0 + padding_h - over_h + stride_h - 1, 0)), stride_h)
+        window1 = min(int32(quotient(int32(row1 - 1 + padding_h), stride_h) + 1), int32(oh))
+        source0, source1 = int32((plane0 * oh + window0) * ow), int32(((plane1 - 1) * oh + window1) * ow)
+        base = int32(source0 - source0 % 8)
+        for i in range(base + 4 * t, source1, 4 * THREADS):
+            if wide and i + 4 <= planes * oh * ow:
+                store4(shared, i - base, load4_constant(gy, i))
+                store4(chosen, i - base, load4_constant(indices, i))
+            else:
+                for j in static_range(4):
+                    if i + j < source1:
+                        store(shared, i - base + j, load_constant(gy, i + j))
+                        store(chosen, i - base + j, load_constant(indices, i + j))
+        cuda.syncthreads()
+
+        result0, result1 = int32((plane0 * h + row0) * w), int32(((plane1 - 1) * h + row1) * w)
+        for i in range(result0 - result0 % 8 + 4 * t, result1, 4 * THREADS):
+            values: tuple[Any, ...] = ()
+            for j in static_range(4):
+                element = int32(min(max(i + j, result0), result1 - 1))
+                plane = quotient(element, int32(h * w))
+                at = int32(element - plane * h * w)
+                line = quotient(at, w)
+                row, column = int32(line + padding_h), int32(at - line * w + padding_w)
+                top = quotient(int32(max(row - over_h + stride_h - 1, 0)), stride_h)
+                left = quotient(int32(max(column - over_w + stride_w - 1, 0)), stride_w)
+                bottom = min(int32(oh), int32(quotient(row, stride_h) + 1))
+                right = min(int32(ow), int32(quotient(column, stride_w) + 1))
+                total = zero(gy)
+                for window_row in range(top, bottom):
+                    window = int32((plane * oh + window_row) * ow - base)
+                    for window_column in range(left, right):
+                        if load(chosen, window + window_column) == at:
+                            total += load(shared, window + window_column)
+                values = values + (total,)
+            if wide and i >= result0 and i + 4 <= result1:
+                store4(gx, i, values)
+            else:
+                for j in static_range(4):
+                    if i + j >= result0 and i + j < result1:
+                        store(gx, i + j, values[j])
+
+    return max_pool2d_grad
