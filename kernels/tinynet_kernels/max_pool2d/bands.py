@@ -21,7 +21,7 @@ from .geometry import Geometry
 THREADS = 256
 POOL_ROOM, GRAD_ROOM = 4096, 2048  # elements in a block's shared memory
 SLACK = 12  # of these may lie before and after the band
-ENOUGH = 2048  # blocks keep a device busy; with fewer a block takes fewer planes
+ENOUGH = 2048  # blocks keep a device busy: with fewer, a block takes no more planes than give each thread a quad
 MINUS_INFINITY = float("-inf")
 
 
@@ -56,7 +56,9 @@ def of_inputs(g: Geometry) -> Split | None:
 def _split(g: Geometry, source_plane: int, rows: int, source: Any, room: int) -> Split | None:
     planes, room = g.x_shape[0] * g.x_shape[1], room - SLACK
     if source_plane <= room:
-        per_block = min(room // max(source_plane, 1), max(1, planes // ENOUGH))
+        larger = max(g.x_shape[2] * g.x_shape[3], source_plane, 1)
+        per_block = min(room // max(source_plane, 1), max(blocks_for(4 * THREADS, larger), planes // ENOUGH))
+        per_block = max(1, per_block - per_block % 8 if per_block > 8 else per_block)  # bands that begin with a sector
         return Split(planes, per_block, rows, 1)
     band = max((r for r in range(1, rows + 1) if source(r) <= room), default=0)
     return Split(planes, 1, band, blocks_for(rows, band)) if band and blocks_for(rows, band) < 1 << 16 else None

@@ -1,7 +1,8 @@
-"""Softmax-cross-entropy on CUDA: one pass over the logits, a warp or a block per row.
+"""Softmax-cross-entropy on CUDA: one pass over the logits, by a thread, a warp or a block per row.
 
 The maximum is kept online (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"): when a larger logit
-turns up, the sum so far is rescaled, so that a row is read once.
+turns up, the sum so far is rescaled, so that a row is read once. What a row has one of (label, loss, log-sum-exp) is read
+and written for neighbouring rows at a time. Rows that are multiples of four long are read 16 bytes at a time.
 """
 
 from __future__ import annotations
@@ -11,61 +12,113 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy import int32
+from numpy import int32, int64
 
-from ..runtime.cuda import Int64Pointer, Kernel, Pointer, Real, blocks_for, contiguous, cuda, finish, kernel, writable
-from ..runtime.primitives import shuffle_xor, zero
+from ..runtime.cuda import (
+    Int64Pointer,
+    Kernel,
+    Pointer,
+    Real,
+    aligned,
+    blocks_for,
+    contiguous,
+    cuda,
+    finish,
+    kernel,
+    writable,
+)
+from ..runtime.primitives import load, load4_constant, load_constant, quotient, shuffle_xor, store, store4
+from ..runtime.unroll import static_range, unrolled
+from . import naive
 
 THREADS = 256
 WARP = 32
-SHORT_ROW = 1024  # up to so many classes a warp per row; beyond, a block per row
+TINY_ROW, SHORT_ROW = 64, 1024  # up to so many classes a thread, and a warp, per row; beyond, a block
+TINY_THREADS = 64
 LOWEST = -math.inf
 
 
-@kernel(threads=THREADS)
-def _forward_naive(
-    logits: Pointer,
-    labels: Int64Pointer,
-    losses: Pointer,
-    lses: Pointer,
-    rows: int32,
-    classes: int32,
-    ignore_index: int32,
-    smoothing: Real,
-) -> None:
-    """One thread per row, in three passes: maximum, sum of exponentials, loss."""
-    row = cuda.grid(1)
-    if row >= rows:
-        return
-    top = logits[row * classes]
-    for i in range(1, classes):
-        top = max(top, logits[row * classes + i])
-    total = zero(logits)
-    sum_of_logits = zero(logits)
-    for i in range(classes):
-        total += math.exp(logits[row * classes + i] - top)
-        sum_of_logits += logits[row * classes + i]
-    lse = top + math.log(total)
-    label = labels[row]
-    loss = lse - smoothing * (sum_of_logits / classes) if smoothing > 0 else lse
-    if label == ignore_index:
-        loss = zero(logits)
-    elif label < 0 or label >= classes:
-        loss = zero(logits) + math.nan
-    else:
-        loss -= (1 - smoothing) * logits[row * classes + label]
-    losses[row] = loss
-    lses[row] = lse
+@functools.cache
+def tiny_rows(dtype: Any, wide: bool) -> Kernel:
+    """A thread per row, of TINY_ROW classes at most, which the block brings into shared memory together."""
+    real = dtype.type
+    PITCH = TINY_ROW + 1  # threads read the same place of neighbouring rows: an odd distance keeps their banks apart
+
+    @kernel(threads=TINY_THREADS)
+    @unrolled
+    def softmax_cross_entropy_tiny(
+        logits: Pointer,
+        labels: Int64Pointer,
+        losses: Pointer,
+        lses: Pointer,
+        rows: int32,
+        classes: int32,
+        ignore_index: int32,
+        smoothing: Real,
+    ) -> None:
+        shared = cuda.shared.array(TINY_THREADS * PITCH, real, alignment=16)
+        t = int32(cuda.threadIdx.x)
+        row0 = int32(cuda.blockIdx.x * TINY_THREADS)
+        size = int32(min(TINY_THREADS, rows - row0) * classes)
+        pitch = int32(classes + 1 - classes % 2)
+        for i in range(4 * t, size, 4 * TINY_THREADS):
+            at = int32(row0 * classes + i)
+            if wide and i + 4 <= size:
+                values = load4_constant(logits, at)
+            else:
+                values = (
+                    load_constant(logits, at),
+                    load_constant(logits, at + min(1, size - 1 - i)),
+                    load_constant(logits, at + min(2, size - 1 - i)),
+                    load_constant(logits, at + min(3, size - 1 - i)),
+                )
+            for j in static_range(4):
+                row = quotient(int32(i + j), classes)
+                if i + j < size:
+                    store(shared, row * pitch + i + j - row * classes, values[j])
+        cuda.syncthreads()
+        row = int32(row0 + t)
+        if row >= rows:
+            return
+        top = real(LOWEST)
+        total = real(0)
+        sum_of_logits = real(0)
+        for i in range(classes):
+            value = load(shared, t * pitch + i)
+            sum_of_logits += value
+            if value > top:
+                total = total * math.exp(top - value) + real(1)
+                top = value
+            else:
+                total += math.exp(value - top) if value != real(LOWEST) else real(0)
+        lse = top + math.log(total)
+        label = labels[row]
+        loss = lse - smoothing * (sum_of_logits / real(classes)) if smoothing > real(0) else lse
+        if label == ignore_index:
+            loss = real(0)
+        elif label < 0 or label >= classes:
+            loss = real(math.nan)
+        else:
+            loss -= (real(1) - smoothing) * load(shared, int32(t * pitch + label))
+        losses[row] = loss
+        lses[row] = lse
+
+    return softmax_cross_entropy_tiny
 
 
 @functools.cache
-def _forward(dtype: Any, team: int) -> Kernel:
-    """The kernel for teams of 32 threads (a warp) or of all threads of the block per row."""
+def long_rows(dtype: Any, team: int, wide: bool) -> Kernel:
+    """A row for each team of 32 threads (a warp) or of all threads of the block.
+
+    wide  whether rows are aligned and multiples of four long, so that four logits move at a time.
+    """
     real = dtype.type
-    teams = THREADS // team
-    warps = THREADS // WARP
+    TEAMS = THREADS // team
+    WARPS = THREADS // WARP
+    WIDTH = 4 if wide else 1
 
     @kernel(threads=THREADS)
+    @unrolled
     def softmax_cross_entropy(
         logits: Pointer,
         labels: Int64Pointer,
@@ -76,98 +129,87 @@ def _forward(dtype: Any, team: int) -> Kernel:
         ignore_index: int32,
         smoothing: Real,
     ) -> None:
-        tops = cuda.shared.array(warps, real)
-        totals = cuda.shared.array(warps, real)
-        sums = cuda.shared.array(warps, real)
+        tops = cuda.shared.array(WARPS, real)
+        totals = cuda.shared.array(WARPS, real)
+        sums = cuda.shared.array(WARPS, real)
+        targets = cuda.shared.array(WARPS, real)
+        marks = cuda.shared.array(TEAMS, int64)
         t = int32(cuda.threadIdx.x)
-        row = int32(cuda.blockIdx.x * teams + t // team)
-        here = min(row, int32(rows - 1))  # the last block's spare warps repeat a row, so that all warps stay whole
+        row0 = int32(cuda.blockIdx.x * TEAMS)
+        here = min(int32(row0 + t // team), int32(rows - 1))  # spare warps repeat a row, so that all warps stay whole
+        if t < TEAMS:
+            marks[t] = labels[min(int32(row0 + t), int32(rows - 1))]
+        cuda.syncthreads()
+        label = marks[t // team]
+
         top = real(LOWEST)
         total = real(0)
         sum_of_logits = real(0)
-        for i in range(t % team, classes, team):
-            value = logits[here * classes + i]
-            sum_of_logits += value
-            if value > top:
-                total = total * math.exp(top - value) + real(1)
-                top = value
+        target = real(0)  # the label's logit, in the one thread that meets it
+        for i in range(t % team * WIDTH, classes, team * WIDTH):
+            if wide:
+                values = load4_constant(logits, here * classes + i)
             else:
-                total += math.exp(value - top) if value != real(LOWEST) else real(0)
+                values = (load_constant(logits, here * classes + i),)
+            for j in static_range(WIDTH):
+                value = values[j]
+                sum_of_logits += value
+                if i + j == label:
+                    target = value
+                if value > top:
+                    total = total * math.exp(top - value) + real(1)
+                    top = value
+                else:
+                    total += math.exp(value - top) if value != real(LOWEST) else real(0)
         for step in (16, 8, 4, 2, 1):
             other_top = shuffle_xor(top, step)
             other_total = shuffle_xor(total, step)
             sum_of_logits += shuffle_xor(sum_of_logits, step)
+            target += shuffle_xor(target, step)
             higher = max(top, other_top)
             mine = total * math.exp(top - higher) if top > real(LOWEST) else total
             others = other_total * math.exp(other_top - higher) if other_top > real(LOWEST) else other_total
             total = mine + others
             top = higher
-        if team > WARP:
-            if t % WARP == 0:
-                tops[t // WARP] = top
-                totals[t // WARP] = total
-                sums[t // WARP] = sum_of_logits
-            cuda.syncthreads()
-            top = tops[0]
-            for i in range(1, warps):
-                top = max(top, tops[i])
-            total = real(0)
-            sum_of_logits = real(0)
-            for i in range(warps):
-                total += totals[i] * math.exp(tops[i] - top) if tops[i] > real(LOWEST) else totals[i]
-                sum_of_logits += sums[i]
-        if t % team == 0 and row < rows:
+        if t % WARP == 0:
+            tops[t // WARP] = top
+            totals[t // WARP] = total
+            sums[t // WARP] = sum_of_logits
+            targets[t // WARP] = target
+        cuda.syncthreads()
+        if t < TEAMS and row0 + t < rows:
+            top, total, sum_of_logits, target = tops[t], totals[t], sums[t], targets[t]
+            if TEAMS == 1:
+                for i in range(1, WARPS):
+                    top = max(top, tops[i])
+                total = real(0)
+                for i in range(WARPS):
+                    total += totals[i] * math.exp(tops[i] - top) if tops[i] > real(LOWEST) else totals[i]
+                for i in range(1, WARPS):
+                    sum_of_logits += sums[i]
+                    target += targets[i]
             lse = top + math.log(total)
-            label = labels[row]
+            label = marks[t]
             loss = lse - smoothing * (sum_of_logits / real(classes)) if smoothing > real(0) else lse
             if label == ignore_index:
                 loss = real(0)
             elif label < 0 or label >= classes:
                 loss = real(math.nan)
             else:
-                loss -= (real(1) - smoothing) * logits[row * classes + label]
-            losses[row] = loss
-            lses[row] = lse
+                loss -= (real(1) - smoothing) * target
+            losses[row0 + t] = loss
+            lses[row0 + t] = lse
 
     return softmax_cross_entropy
 
 
-@kernel(threads=THREADS)
-def _grad_naive(
-    logits: Pointer,
-    labels: Int64Pointer,
-    lses: Pointer,
-    gy: Pointer,
-    grad: Pointer,
-    rows: int32,
-    classes: int32,
-    ignore_index: int32,
-    smoothing: Real,
-    gy_step: int32,
-) -> None:
-    """One thread per row."""
-    row = cuda.grid(1)
-    if row >= rows:
-        return
-    label = labels[row]
-    for i in range(classes):
-        at = row * classes + i
-        target = smoothing / classes
-        if i == label:
-            target += 1 - smoothing
-        if label == ignore_index:
-            grad[at] = 0
-        elif label < 0 or label >= classes:
-            grad[at] = math.nan
-        else:
-            grad[at] = (math.exp(logits[at] - lses[row]) - target) * gy[row * gy_step]
-
-
 @functools.cache
-def _grad(dtype: Any) -> Kernel:
+def gradient(dtype: Any, wide: bool) -> Kernel:
+    """A block takes some whole rows, whose labels and factors it keeps in shared memory, and goes through them in quads."""
     real = dtype.type
 
     @kernel(threads=THREADS)
+    @unrolled
     def softmax_cross_entropy_grad(
         logits: Pointer,
         labels: Int64Pointer,
@@ -176,24 +218,51 @@ def _grad(dtype: Any) -> Kernel:
         grad: Pointer,
         rows: int32,
         classes: int32,
+        per_block: int32,
+        gy_step: int32,
         ignore_index: int32,
         smoothing: Real,
-        gy_step: int32,
     ) -> None:
-        at = cuda.grid(1)
-        if at >= rows * classes:
-            return
-        row = at // classes
-        label = labels[row]
-        target = smoothing / real(classes)
-        if at - row * classes == label:
-            target += real(1) - smoothing
-        value = (math.exp(logits[at] - lses[row]) - target) * gy[row * gy_step]
-        if label == ignore_index:
-            value = real(0)
-        elif label < 0 or label >= classes:
-            value = real(math.nan)
-        grad[at] = value
+        marks = cuda.shared.array(THREADS, int64)
+        shifts = cuda.shared.array(THREADS, real)
+        factors = cuda.shared.array(THREADS, real)
+        t = int32(cuda.threadIdx.x)
+        row0 = int32(cuda.blockIdx.x * per_block)
+        count = min(int32(per_block), int32(rows - row0))
+        if t < count:
+            marks[t], shifts[t], factors[t] = labels[row0 + t], lses[row0 + t], gy[(row0 + t) * gy_step]
+        cuda.syncthreads()
+        first, last = int32(row0 * classes), int32((row0 + count) * classes)
+        spread = smoothing / real(classes)
+        for i in range(first - first % 8 + 4 * t, last, 4 * THREADS):
+            whole = wide and i >= first and i + 4 <= last
+            if whole:
+                values = load4_constant(logits, i)
+            else:
+                values = (
+                    load_constant(logits, min(max(i, first), last - 1)),
+                    load_constant(logits, min(max(i + 1, first), last - 1)),
+                    load_constant(logits, min(max(i + 2, first), last - 1)),
+                    load_constant(logits, min(max(i + 3, first), last - 1)),
+                )
+            results: tuple[Any, ...] = ()
+            for j in static_range(4):
+                at = int32(min(max(i + j, first), last - 1) - first)
+                row = quotient(at, classes)
+                label = marks[row]
+                probability = spread + (real(1) - smoothing if at - row * classes == label else real(0))
+                result = (math.exp(values[j] - shifts[row]) - probability) * factors[row]
+                if label == ignore_index:
+                    result = real(0)
+                elif label < 0 or label >= classes:
+                    result = real(math.nan)
+                results = results + (result,)
+            if whole:
+                store4(grad, i, results)
+            else:
+                for j in static_range(4):
+                    if i + j >= first and i + j < last:
+                        store(grad, i + j, results[j])
 
     return softmax_cross_entropy_grad
 
@@ -203,24 +272,31 @@ def _labels(labels: Any) -> Any:
 
 
 def softmax_cross_entropy(outputs: Any, logits: Any, labels: Any, **params: Any) -> None:
-    team = WARP if logits.shape[1] <= SHORT_ROW else THREADS
-    blocks = blocks_for(logits.shape[0], THREADS // team)
-    _run(_forward(logits.dtype, team), blocks, outputs, (logits, _labels(labels)), logits.shape, **params)
+    logits, (rows, classes) = contiguous(logits), logits.shape
+    if classes <= TINY_ROW:
+        run, per_block = tiny_rows(logits.dtype, aligned(logits)), TINY_THREADS
+    else:
+        team = WARP if classes <= SHORT_ROW else THREADS
+        run, per_block = long_rows(logits.dtype, team, classes % 4 == 0 and aligned(logits)), THREADS // team
+    _run(run, blocks_for(rows, per_block), outputs, (logits, _labels(labels)), (rows, classes), **params)
 
 
 def softmax_cross_entropy_naive(outputs: Any, logits: Any, labels: Any, **params: Any) -> None:
-    blocks = blocks_for(logits.shape[0], THREADS)
-    _run(_forward_naive, blocks, outputs, (logits, _labels(labels)), logits.shape, **params)
+    blocks = blocks_for(logits.shape[0], naive.THREADS)
+    _run(naive.forward, blocks, outputs, (logits, _labels(labels)), logits.shape, **params)
 
 
 def softmax_cross_entropy_grad(outputs: Any, logits: Any, labels: Any, lse: Any, gy: Any, **params: Any) -> None:
-    blocks = blocks_for(logits.size, THREADS)
-    _run(_grad(logits.dtype), blocks, outputs, (logits, _labels(labels), lse, gy), logits.shape, gy.ndim, **params)
+    logits, (rows, classes) = contiguous(logits), logits.shape
+    per_block = min(THREADS, blocks_for(8 * THREADS, classes))  # two quads for each thread
+    run = gradient(logits.dtype, aligned(logits, outputs[0]) and bool(outputs[0].flags.c_contiguous))
+    inputs, numbers = (logits, _labels(labels), lse, gy), (rows, classes, per_block, gy.ndim)
+    _run(run, blocks_for(rows, per_block), outputs, inputs, numbers, **params)
 
 
 def softmax_cross_entropy_grad_naive(outputs: Any, logits: Any, labels: Any, lse: Any, gy: Any, **params: Any) -> None:
-    blocks = blocks_for(logits.shape[0], THREADS)
-    _run(_grad_naive, blocks, outputs, (logits, _labels(labels), lse, gy), logits.shape, gy.ndim, **params)
+    blocks = blocks_for(logits.shape[0], naive.THREADS)
+    _run(naive.grad, blocks, outputs, (logits, _labels(labels), lse, gy), (*logits.shape, gy.ndim), **params)
 
 
 def _run(
@@ -228,12 +304,11 @@ def _run(
     blocks: int,
     outputs: Any,
     inputs: tuple[Any, ...],
-    shape: tuple[int, int],
-    *rest: int,
+    numbers: tuple[int, ...],
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> None:
     written = [writable(output) for output in outputs]
-    run(blocks, *map(contiguous, inputs), *written, *shape, ignore_index, label_smoothing, *rest)
+    run(blocks, *map(contiguous, inputs), *written, *numbers, ignore_index, label_smoothing)
     for output, result in zip(outputs, written):
         finish(output, result)
