@@ -34,7 +34,27 @@ class Metric:
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         """Adds a batch. ValueError for shapes that do not fit, before anything is added."""
         for name, value in self.sums(outputs._array, targets._array).items():
-            self.totals[name] = value if name not in self.totals else self.totals[name] + value
+            if name in self.totals:
+                self.totals[name] += value  # an array in place, as a captured step needs it
+            else:
+                self.totals[name] = value
+
+    def clear(self) -> None:
+        """As `reset`, but arrays stay where they are, for the captured step that adds to them."""
+        for name, value in self.totals.items():
+            if hasattr(value, "fill"):
+                value.fill(0)
+            else:
+                self.totals[name] = type(value)(0)
+
+    def counts(self) -> dict[str, Any]:
+        """The totals that are plain numbers."""
+        return {name: value for name, value in self.totals.items() if isinstance(value, (int, float))}
+
+    def count(self, counts: Mapping[str, Any]) -> None:
+        """Adds to totals that are plain numbers."""
+        for name, value in counts.items():
+            self.totals[name] += value
 
     def total(self, name: str) -> Any:
         """A total as a NumPy array or, if it has no dimensions, a float."""
@@ -145,8 +165,11 @@ class Mean(Metric):
 
     def add(self, value: Tensor, weight: int) -> None:
         addend = value._array.astype(np.float64) * weight
-        self.totals["sum"] = self.totals.get("sum", 0.0) + addend
-        self.totals["weight"] = self.totals.get("weight", 0) + weight
+        if self.totals:
+            self.totals["sum"] += addend
+            self.totals["weight"] += weight
+        else:
+            self.totals = {"sum": addend, "weight": weight}
 
     def compute(self) -> float:
         return _ratio(self.total("sum"), self.total("weight"))
@@ -190,6 +213,12 @@ class R2(Metric):
             "count": error.size,
         }
         return result if self.totals else {"origin": origin, **result}
+
+    def clear(self) -> None:
+        origin = self.totals.pop("origin", None)
+        super().clear()
+        if origin is not None:  # any element will do
+            self.totals["origin"] = origin
 
     def compute(self) -> float:
         count = max(self.total("count"), 1.0)

@@ -22,7 +22,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 EVALUATION_BATCH = 500
 MEAN, STD = 33.3184, 78.5675  # of MNIST's training pixels, 0 to 255
 # may change when a run is resumed
-NOT_OF_THE_RUN = ("resume", "output", "device", "quiet", "json", "profile", "report", "tensorboard")
+NOT_OF_THE_RUN = ("resume", "output", "device", "quiet", "json", "profile", "report", "tensorboard", "graph")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -102,6 +102,9 @@ def parser() -> argparse.ArgumentParser:
         "cosine:warmup=1, 'lambda:1/(1+epoch)', or 'linear:start=0.1,final=1 for 2 then cosine'; default: cosine",
     )
     g.add_argument("--accumulate", type=count, default=1, metavar="N", help="batches to an update, default: 1")
+    g.add_argument(
+        "--graph", action="store_true", help="on CUDA: replay a whole step with one launch, to the same bits"
+    )
     g.add_argument("--clip-norm", type=positive, metavar="X", help="limit of the norm of all gradients")
     g.add_argument("--clip-value", type=positive, metavar="X", help="limit of each element of the gradients")
     g.add_argument("--ema", type=share, metavar="DECAY", help="evaluate a moving average of the weights, such as 0.999")
@@ -257,7 +260,7 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
     """Trains from the start, or from a trainer's state."""
     from . import metrics, optim
     from .checkpoint import save_weights, write_atomically
-    from .device import DeviceUnavailableError, require
+    from .device import DeviceUnavailableError, require, simulated
     from .nn import functional as F
     from .summary import summary
     from .trainer import Trainer, choose_device
@@ -271,6 +274,10 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
         require(device)
     except DeviceUnavailableError as error:
         fail(str(error))
+    if args.graph and (device.type != "cuda" or simulated()):
+        fail(f"--graph needs a CUDA device, and the run is on {_describe(device) if simulated() else device}")
+    if args.graph and args.accumulate > 1:
+        fail("--graph holds one batch and its update, and excludes --accumulate")
     built = build(args, device)
     loaders, image, model = built.loaders, built.image, built.model
     if args.output is not None:
@@ -319,6 +326,7 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
         l2=args.l2,
         max_norm=args.max_norm,
         ema=args.ema,
+        graph=args.graph,
     )
     if state is not None:
         trainer.load_state_dict(state)
@@ -439,11 +447,16 @@ def _augmentation(args: argparse.Namespace, image: tuple[int, ...]) -> Any:
 
 
 def _loaders(args: argparse.Namespace, device: Any) -> tuple[dict[str, Any], tuple[int, ...], int]:
-    """Loaders of the training, validation and test part on the device, the shape of an image, and the classes."""
+    """Loaders of the training, validation and test part, the shape of an image, and the classes.
+
+    The images stay as bytes on the device, if they take at most half of what is free there; else on the CPU.
+    """
     from . import from_numpy
     from .utils.data import DataLoader, TensorDataset, random_split
 
     arrays = _arrays(args)
+    if not _fits(arrays, device):
+        device = "cpu"
     sets = []
     for (images, labels), limit in zip(arrays, (args.limit_train, args.limit_test)):
         if not len(images):
@@ -462,6 +475,16 @@ def _loaders(args: argparse.Namespace, device: Any) -> tuple[dict[str, Any], tup
         loaders["train"] = DataLoader(train, args.batch_size, shuffle=True)
     loaders["test"] = DataLoader(test, EVALUATION_BATCH)
     return loaders, train.tensors[0].shape[1:], classes
+
+
+def _fits(arrays: list[tuple[Any, Any]], device: Any) -> bool:
+    from . import cuda
+    from .device import simulated
+
+    if device.type == "cpu" or simulated():
+        return True
+    free, _ = cuda.mem_get_info(device.index)
+    return bool(sum(array.nbytes for pair in arrays for array in pair) <= free // 2)
 
 
 def _arrays(args: argparse.Namespace) -> list[tuple[Any, Any]]:

@@ -13,6 +13,7 @@ from . import cuda, ops, random
 from .autograd import no_grad
 from .averaging import EMA
 from .device import device, simulated
+from .graphed_batches import GraphedBatches
 from .metrics import Mean, Metric
 from .nn import Module
 from .nn.utils import clip_grad_norm_, clip_grad_value_
@@ -41,6 +42,9 @@ class Trainer:
                       at most this Euclidean norm (Srivastava et al. 2014); default none.
     ema               decay of a moving average of the weights, which is then what is evaluated and what `fit` leaves in
                       the model; default none.
+    graph             on CUDA, replay the work on a batch, update included, as one graph (see `tinynet.cuda.graph`), to the
+                      same bits. Batches of tensors on the device, such as those of a TensorDataset there, are gathered in it;
+                      one of another size, such as the last, is trained on as without. Needs accumulate 1; default False.
 
     Raises ValueError for options out of range.
     """
@@ -63,9 +67,12 @@ class Trainer:
         l2: float = 0.0,
         max_norm: float | None = None,
         ema: float | None = None,
+        graph: bool = False,
     ) -> None:
         if accumulate < 1:
             raise ValueError(f"accumulate is {accumulate}, expected at least 1")
+        if graph and accumulate > 1:
+            raise ValueError(f"graph is True and accumulate {accumulate}: a graph holds one batch and its update")
         for name, value in (("clip_norm", clip_norm), ("clip_value", clip_value), ("max_norm", max_norm)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}, expected a number above 0")
@@ -80,6 +87,7 @@ class Trainer:
         self.scheduler, self.scheduler_every = scheduler, scheduler_every
         self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
         self.l1, self.l2, self.max_norm = l1, l2, max_norm
+        self.graph = graph
         self.ema = None if ema is None else EMA(model, ema)
         self.weights = [p for p in model.parameters() if p.ndim >= 2]
         self.mean_loss = Mean()
@@ -115,6 +123,10 @@ class Trainer:
             raise ValueError(f"epochs is {epochs}, expected at least 0")
         batches = self._loader(data, batch_size, shuffle)
         held = None if validation is None else self._loader(validation, batch_size, False)
+        if self.graph:
+            if self.place().type != "cuda":
+                raise ValueError(f"graph is True, but the model is on {self.place()}: graphs are for CUDA")
+            batches = GraphedBatches(self, batches)
         self.epochs, self.interrupted = epochs, False
         try:
             self._fit(batches, held)
@@ -156,15 +168,16 @@ class Trainer:
 
     def _train_epoch(self, batches: Any) -> bool:
         """One pass over the batches, from the one after `self.batch`; whether it came to the end."""
+        graphed = batches if isinstance(batches, GraphedBatches) else None
         self.model.train()
         resumed = self._order is not None
         now = random.get_rng_state()
         if self._order is None:
             self._order = now
             for meter in (self.mean_loss, *self.metrics.values()):
-                meter.reset()
+                meter.clear() if graphed is not None else meter.reset()
         random.set_rng_state(self._order)
-        own = _own_generator(batches)
+        own = _own_generator(batches if graphed is None else graphed.loader)
         if own is not None:
             if self._loaded and self._own_order is not None:
                 own.set_state(self._own_order)
@@ -174,25 +187,22 @@ class Trainer:
         self._call("on_epoch_begin", len(batches) if hasattr(batches, "__len__") else None)
         pending = 0
         self.optimizer.zero_grad()
-        for i, (inputs, targets) in enumerate(batches):
+        for i, batch in enumerate(batches):
             if i < self.batch:
                 continue  # the data order is drawn anew, and what was done already passed over
             if resumed and i == self.batch:
                 random.set_rng_state(now)
                 resumed = False
-            outputs, targets = self._forward(inputs), self._placed(targets)
-            loss = self.loss(outputs, targets)
-            loss.backward()
+            whole = graphed is not None and graphed.fits(batch)  # with its update
+            if graphed is None:
+                self.last_loss = self.learn(*batch)
+            else:
+                self.last_loss = graphed.train(batch) if whole else self.learn(*graphed.unpacked(batch))
             pending += 1
-            self.last_loss = loss.detach()
-            with no_grad():
-                self.mean_loss.add(self.last_loss, len(targets))
-                for metric in self.metrics.values():
-                    metric.update(outputs, targets)
             self.batch = i + 1
             self._call("on_batch_end")
             if pending == self.accumulate:
-                self._update(pending)
+                self._update(0 if whole else pending)
                 pending = 0
                 if self.interrupted:
                     return False
@@ -204,8 +214,30 @@ class Trainer:
             self._own_order = own.get_state()
         return not self.interrupted
 
+    def learn(self, inputs: Any, targets: Any) -> Tensor:
+        """Adds the gradients of a batch, and what it gives to the metrics; returns its loss."""
+        outputs, targets = self._forward(inputs), self._placed(targets)
+        loss = self.loss(outputs, targets)
+        loss.backward()
+        with no_grad():
+            self.mean_loss.add(loss.detach(), len(targets))
+            for metric in self.metrics.values():
+                metric.update(outputs, targets)
+        return loss.detach()
+
     def _update(self, batches: int) -> None:
-        """One step of the optimizer with the gradients of so many batches."""
+        """One step of the optimizer with the gradients of so many batches (0: it is done already), and what follows it."""
+        if batches:
+            self.apply(batches)
+        if self.scheduler is not None and self.scheduler_every == "step":
+            self.scheduler.step()
+        if self.ema is not None:
+            self.ema.update()
+        self.step += 1
+        self._call("on_step")
+
+    def apply(self, batches: int) -> None:
+        """Changes the weights by the gradients of so many batches."""
         with no_grad():
             params = list(self.model.parameters())
             for p in params:
@@ -226,12 +258,6 @@ class Trainer:
                 for w in self.weights:
                     norms = (w * w).sum(dim=tuple(range(1, w.ndim)), keepdim=True).sqrt()
                     w.mul_(ops.clamp(self.max_norm / (norms + 1e-12), max=1.0))
-        if self.scheduler is not None and self.scheduler_every == "step":
-            self.scheduler.step()
-        if self.ema is not None:
-            self.ema.update()
-        self.step += 1
-        self._call("on_step")
 
     def _forward(self, inputs: Any) -> Any:
         inputs = self._placed(inputs)
@@ -239,9 +265,10 @@ class Trainer:
 
     def _placed(self, part: Any) -> Any:
         """A tensor of a batch on the model's device."""
-        return part.to(self._place()) if isinstance(part, Tensor) else part
+        return part.to(self.place()) if isinstance(part, Tensor) else part
 
-    def _place(self) -> device:
+    def place(self) -> device:
+        """The model's device."""
         return next((p.device for p in self.model.parameters()), device("cpu"))
 
     def _tensor(self, part: Any) -> Tensor:
@@ -368,7 +395,7 @@ class Trainer:
                 )
         if set(state_dict["metrics"]) != set(self.metrics):
             raise ValueError(f"the state has metrics {list(state_dict['metrics'])}, this trainer {list(self.metrics)}")
-        place = self._place()
+        place = self.place()
         self.model.load_state_dict(state_dict["model"])
         self.optimizer.load_state_dict(state_dict["optimizer"])
         if self.scheduler is not None:

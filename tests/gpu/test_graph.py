@@ -11,9 +11,11 @@ import pytest
 import tinynet
 from bench import train_gpu
 from tests.conftest import NO_CUDA
-from tinynet import nn, optim
+from tinynet import Trainer, metrics, nn, optim, transforms
+from tinynet.callbacks import Callback
 from tinynet.device import simulated
 from tinynet.nn import functional as F
+from tinynet.utils.data import DataLoader, Subset, TensorDataset
 
 pytestmark = pytest.mark.skipif(NO_CUDA is not None or simulated(), reason=NO_CUDA or "the simulator has no graphs")
 
@@ -117,6 +119,75 @@ def test_memory_is_steady() -> None:
     for _ in range(3):
         step(indices)
     assert tinynet.cuda.memory_allocated() == before
+
+
+def train(graph: bool, epochs: int, state: Any = None, stop_after: int | None = None, held: bool = True) -> Any:
+    """A trainer after some epochs over 18 images in batches of 4, the last of 2, shuffled, augmented and with dropout."""
+    tinynet.manual_seed(9)
+    rng = np.random.default_rng(1)
+    images = tinynet.from_numpy(rng.integers(0, 256, (22, 1, 12, 12), np.uint8))
+    labels = tinynet.from_numpy(rng.integers(0, 5, 22))
+    data = TensorDataset(images.to("cuda"), labels.to("cuda")) if held else TensorDataset(images, labels)
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.3), nn.Linear(200, 5)
+    )
+    model = model.to("cuda")
+    optimizer = optim.Adam(model.parameters())
+    augment = transforms.Compose([transforms.RandomAffine(10, translate=(0.1, 0.1)), transforms.RandomHorizontalFlip()])
+
+    class Stop(Callback):
+        def on_step(self, trainer: Any) -> None:
+            if trainer.step == stop_after:
+                trainer.stop()
+
+    trainer = Trainer(
+        model,
+        optimizer,
+        F.cross_entropy,
+        metrics={"accuracy": metrics.Accuracy()},
+        callbacks=[Stop()],
+        scheduler=optim.lr_scheduler.StepLR(optimizer, 1, 0.9),
+        prepare=lambda batch: augment(batch.float()) / 255 if model.training else batch.float() / 255,
+        ema=0.9,
+        graph=graph,
+    )
+    if state is not None:
+        trainer.load_state_dict(state)
+    trainer.fit(DataLoader(Subset(data, list(range(2, 20))), 4, shuffle=True), epochs, DataLoader(data, 9))
+    return trainer
+
+
+def figures(trainer: Any) -> Any:
+    rows = [{name: value for name, value in row.items() if name != "train_seconds"} for row in trainer.history]
+    return rows, [t.cpu().numpy().tobytes() for t in trainer.model.state_dict().values()], trainer.step
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_trainer(held: bool) -> None:
+    """With the data set on the device, or batches that come from the CPU."""
+    wanted = figures(train(False, 3, held=held))
+    assert wanted[2] == 15
+    assert len({row["train_loss"] for row in wanted[0]}) == 3
+    assert figures(train(True, 3, held=held)) == wanted
+
+
+def test_trainer_resumes() -> None:
+    """Stopped in the middle of an epoch with a graph, and gone on with one or without."""
+    wanted = figures(train(False, 3))
+    for graph in (True, False):
+        stopped = train(True, 3, stop_after=8)
+        assert stopped.interrupted
+        assert stopped.step == 8
+        assert figures(train(graph, 3, stopped.state_dict())) == wanted
+
+
+def test_trainer_refuses() -> None:
+    model = nn.Linear(2, 2)
+    data = tinynet.zeros(4, 2), tinynet.zeros(4, dtype=tinynet.int64)
+    with pytest.raises(ValueError, match="the model is on cpu: graphs are for CUDA"):
+        Trainer(model, optim.SGD(model.parameters()), F.cross_entropy, graph=True).fit(data)
+    with pytest.raises(ValueError, match="graph is True and accumulate 2"):
+        Trainer(model, optim.SGD(model.parameters()), F.cross_entropy, graph=True, accumulate=2)
 
 
 def reads(x: Any) -> Any:
