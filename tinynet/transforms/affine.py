@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..device import xp
-from .base import ImageTransform, InterpolationMode, between, bounds, draw, filled, take
+from .base import ImageTransform, InterpolationMode, between, bounds, draw, filled
 
 
 class RandomAffine(ImageTransform):
@@ -107,14 +107,20 @@ def sample(images: Any, matrix: Sequence[Any], interpolation: InterpolationMode,
     at_y = np.clip(m[3] * x + (m[4] * y + m[5]) + (h - 1) / 2, -1, h)
     framed = filled(images, (n, c, h + 3, w + 3), fill)
     framed[:, :, 1:-2, 1:-2] = images
+    starts = np.arange(n * c).reshape(n, c, 1, 1) * ((h + 3) * (w + 3)) + (w + 4)
+    pixels = framed.reshape(-1)
+
+    def place(x: Any, y: Any) -> Any:
+        return (y.astype("int64") * (w + 3) + x.astype("int64"))[:, None]
+
     if interpolation is InterpolationMode.NEAREST:
-        return take(framed, (np.rint(at_y).astype("int64") + 1) * (w + 3) + np.rint(at_x).astype("int64") + 1)
+        return pixels.take(starts + place(np.rint(at_x), np.rint(at_y)))
     left, top = np.floor(at_x), np.floor(at_y)
-    first = (top.astype("int64") + 1) * (w + 3) + left.astype("int64") + 1
+    first = starts + place(left, top)
     kind = images.dtype if images.dtype in ("float32", "float64") else np.float32
     right_share, bottom_share = ((at - whole)[:, None].astype(kind) for at, whole in ((at_x, left), (at_y, top)))
-    corners = take(framed, np.concatenate([first, first + 1, first + (w + 3), first + (w + 4)], axis=1)).astype(kind)
-    a, b, below_a, below_b = (corners[:, :, i * h : (i + 1) * h] for i in range(4))
+    # the neighbours to the right and below are the same places of arrays that begin later
+    a, b, below_a, below_b = (pixels[shift:].take(first).astype(kind) for shift in (0, 1, w + 3, w + 4))
     upper = a + (b - a) * right_share
     lower = below_a + (below_b - below_a) * right_share
     result = upper + (lower - upper) * bottom_share
