@@ -503,6 +503,9 @@ def _arrays(args: argparse.Namespace) -> list[tuple[Any, Any]]:
     else:
         x_train, y_train, x_test, y_test = datasets.load_folder(args.data_dir)
         arrays = [(x_train, y_train.astype("int64")), (x_test, y_test.astype("int64"))]
+    h, w = arrays[0][0].shape[-2:]
+    if h != w:
+        raise ValueError(f"{args.data_dir}: the images are {w} x {h}, expected square ones")
     return [(images if images.ndim == 4 else images[:, None], labels) for images, labels in arrays]
 
 

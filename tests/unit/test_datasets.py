@@ -233,14 +233,14 @@ class Pictures:
 
     sizes: ClassVar[dict[str, int]] = {"cats": 3, "dogs": 2}
 
-    def __init__(self, root: Path, mode: str = "L", suffix: str = ".png") -> None:
+    def __init__(self, root: Path, mode: str = "L", suffix: str = ".png", height: int = 9) -> None:
         image = pytest.importorskip("PIL.Image")
         self.root, self.arrays = root, {}
         for part in ("train", "test"):
             for name, count in self.sizes.items():
                 (root / part / name).mkdir(parents=True)
                 for i in range(count):
-                    array = RNG.integers(0, 256, (9, 8) if mode == "L" else (9, 8, 3), dtype=np.uint8)
+                    array = RNG.integers(0, 256, (height, 8) if mode == "L" else (height, 8, 3), dtype=np.uint8)
                     image.fromarray(array).save(root / part / name / f"{i}{suffix}")
                     self.arrays[part, name, i] = array
 
@@ -274,6 +274,33 @@ def test_jpeg_is_read_about_right(tmp_path: Path) -> None:
     smooth = np.add.outer(np.arange(16), np.arange(24)).astype(np.uint8) * 5
     image.fromarray(smooth).save(tmp_path / "a.jpg", quality=95)
     assert np.abs(datasets.folder.load_image(tmp_path / "a.jpg", "L")[0].astype(int) - smooth).max() < 8
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_command_line_takes_pictures(tmp_path: Path, mode: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Pictures(tmp_path / "square", mode, height=8)
+    args = ["--device", "cpu", "--epochs", "2", "--model", "mlp", "--data-dir"]
+    assert train.main([*args, str(tmp_path / "square"), "--rotate", "10", "--crop", "1", "--flip"]) == 0
+    channels = 1 if mode == "L" else 3
+    assert f"train 5, test 5 images of {channels} x 8 x 8, 2 classes" in capsys.readouterr().out
+    Pictures(tmp_path / "high", mode)
+    with pytest.raises(SystemExit):
+        train.main([*args, str(tmp_path / "high")])
+    assert "high: the images are 8 x 9, expected square ones" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "other"])
+def test_pixels_are_scaled_by_the_training_images(dataset: str) -> None:
+    args = train.parser().parse_args([])
+    images = RNG.integers(0, 99, (50, 3, 4, 4), dtype=np.uint8)
+    images[:, 2] = 7
+    args.dataset = dataset
+    mean, std = train._scale(args, tinynet.utils.data.TensorDataset(tinynet.tensor(images)))
+    if dataset == "mnist":
+        assert (mean, std) == ([33.3184], [78.5675])
+    else:
+        np.testing.assert_allclose(mean, images.mean(axis=(0, 2, 3)))
+        np.testing.assert_allclose(std, [*images.std(axis=(0, 2, 3))[:2], 1.0])
 
 
 def test_bad_pictures(tmp_path: Path) -> None:
