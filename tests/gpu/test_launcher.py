@@ -109,3 +109,25 @@ def test_launch_is_thin() -> None:
     from tinynet_kernels.runtime.cuda import types
 
     assert all(not isinstance(t, types.Array) for t in cuda._sgd.signature(np.dtype("float32")))
+
+
+def test_launch_that_the_device_refuses() -> None:
+    from tinynet_kernels.optimizer import cuda
+    from tinynet_kernels.runtime.cuda import Kernel
+
+    p = random(8)
+    too_many = Kernel(cuda._sgd.function, 2048, None)
+    with pytest.raises(RuntimeError, match=r"_sgd: 1 blocks of 2048 threads did not start: CUDA_ERROR_INVALID_VALUE"):
+        too_many(1, *([p] * too_many._pointers), *([0] * (len(too_many.annotations) - too_many._pointers)))
+
+
+def test_threads_launch_side_by_side() -> None:
+    """Several threads of the host start one kernel with arguments of their own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def product(n: int) -> bool:
+        a = random(n, 40)
+        return all(np.allclose(tinynet_kernels.matmul(a, a.T).get(), a.get() @ a.get().T, atol=1e-3) for _ in range(5))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(product, range(33, 41)))

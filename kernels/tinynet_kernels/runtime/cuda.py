@@ -8,17 +8,21 @@ This is the only module that imports numba.cuda. A kernel is a function whose pa
     Real          a number of that dtype
     int32, uint32, uint64
 
-and is started by `kernel(blocks, *arguments)`: arrays are passed as bare addresses, which takes a few microseconds where
-Numba's own dispatcher describes each array anew and takes tens. What a bare address loses (bounds, layout, dtype) is
-checked here and in `contiguous`. Launches go to CuPy's current stream of the current
-device, which must be the arrays' own.
+pointers first, and is started by `kernel(blocks, *arguments)`: arrays are passed as bare addresses, which takes a few
+microseconds where Numba's own dispatcher describes each array anew and takes tens. What a bare address loses is checked
+before: dtype, shape and device by the `KernelSpec`, layout and size by `contiguous`, alignment by `aligned`; the simulator
+checks dtypes and bounds of all arrays. Launches go to CuPy's current stream of the current device, which must be the
+arrays' own.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
+import struct
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -36,7 +40,6 @@ if SIMULATED:
 else:
     import cupy
     from cuda.bindings import driver
-    from cuda.core import LaunchConfig, Stream, launch
     from numba.cuda import cgutils, types
     from numba.cuda.extending import intrinsic
 
@@ -70,6 +73,7 @@ Real: TypeAlias = Any
 
 _ELEMENTS = {"f": "float32", "d": "float64", "e": "uint16", "H": "uint16", "I": "uint32"}
 _NUMBERS = {"int32": np.int32, "uint32": np.uint32, "uint64": np.uint64}
+_LETTERS = {"int32": "i", "uint32": "I", "uint64": "Q"}  # of the module struct
 KERNELS: list[Kernel] = []  # every kernel made so far, for the compile checks
 
 
@@ -86,7 +90,11 @@ class Kernel:
         self.annotations = [function.__annotations__[p] for p in function.__code__.co_varnames[: _arity(function)]]
         self.name = function.__name__
         self._real = self.annotations.index("Pointer")
+        self._pointers = sum("Pointer" in a for a in self.annotations)
+        if any("Pointer" in a for a in self.annotations[self._pointers :]):
+            raise ValueError(f"{self.name}: its pointers must come before its numbers, not {self.annotations}")
         self._started: dict[tuple[str, int], Callable[..., None]] = {}
+        self._kept: list[Any] = []
         KERNELS.append(self)
 
     def __call__(self, blocks: int | tuple[int, int, int], *arguments: Any) -> None:
@@ -124,7 +132,6 @@ class Kernel:
         cuda.current_context()  # makes CuPy's context Numba's, once per thread
         dispatcher = cuda.jit(cache=True, launch_bounds=self.launch_bounds)(self.function)
         compiled = dispatcher.compile(self.signature(dtype))._codelibrary.get_cufunc()
-        kernel = compiled.kernel
         if self.shared > 48 * 1024:  # more than every device has unasked
             attribute = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
             (error,) = driver.cuKernelSetAttribute(attribute, self.shared, compiled.handle, compiled.device.id)
@@ -135,17 +142,30 @@ class Kernel:
         seconds = time.perf_counter() - begin
         if seconds > 1:
             print(f"tinynet: compiled {self.name} for {dtype} in {seconds:.1f} s, once", file=sys.stderr, flush=True)
-        convert = [_address if "Pointer" in a else _NUMBERS.get(a, dtype.type) for a in self.annotations]
-        configurations: dict[Any, Any] = {}
+        return self._start(driver.CUfunction(int(compiled.handle)), dtype)
 
-        def start(blocks: Any, arguments: tuple[Any, ...]) -> None:
-            configuration = configurations.get(blocks)
-            if configuration is None:
-                configuration = configurations[blocks] = LaunchConfig(
-                    grid=blocks, block=self.threads, shmem_size=self.shared
-                )
-            stream = _stream(cupy.cuda.get_current_stream().ptr)
-            launch(stream, configuration, kernel, *[c(a) for c, a in zip(convert, arguments)])
+    def _start(self, function: Any, dtype: Any) -> Callable[..., None]:
+        """A function that starts the compiled kernel: it writes the arguments as the driver reads them, side by side."""
+        pointers = self._pointers
+        letters = ["Q" if "Pointer" in a else _LETTERS.get(a, dtype.char) for a in self.annotations]
+        sizes = [struct.calcsize(letter) for letter in letters]
+        offsets = [struct.calcsize("".join(letters[: i + 1])) - sizes[i] for i in range(len(letters))]
+        memory = ctypes.create_string_buffer(struct.calcsize("".join(letters)))
+        places = (ctypes.c_void_p * len(letters))(*(ctypes.addressof(memory) + offset for offset in offsets))
+        places_at, pack_into = ctypes.addressof(places), struct.Struct("".join(letters)).pack_into
+        self._kept.append(places)  # the driver reads it by its address
+        lock = threading.Lock()  # the memory is one for all threads
+        launch, stream_of = driver.cuLaunchKernel, cupy.cuda.get_current_stream
+        threads, shared = self.threads, self.shared
+
+        def start(blocks: int | tuple[int, int, int], arguments: tuple[Any, ...]) -> None:
+            x, y, z = (blocks, 1, 1) if isinstance(blocks, int) else blocks
+            addresses = [0 if a is None else a.data.ptr for a in arguments[:pointers]]
+            with lock:
+                pack_into(memory, 0, *addresses, *arguments[pointers:])
+                (error,) = launch(function, x, y, z, threads, 1, 1, shared, _stream(stream_of().ptr), places_at, 0)
+            if error:
+                raise RuntimeError(f"{self.name}: {blocks} blocks of {threads} threads did not start: {error.name}")
 
         return start
 
@@ -155,6 +175,10 @@ class Kernel:
 
     def _simulate(self, blocks: Any, arguments: tuple[Any, ...]) -> None:
         dtype = arguments[self._real].dtype
+        for kind, a in zip(self.annotations, arguments):
+            wanted = dtype if kind == "Pointer" else kind.removesuffix("Pointer").lower()
+            if "Pointer" in kind and a is not None and a.dtype != wanted:
+                raise TypeError(f"{self.name}: an array for a {kind} has dtype {a.dtype}, expected {wanted}")
         converted = [
             simulator.Pointer(np.empty(0) if a is None else a)
             if "Pointer" in kind
@@ -174,13 +198,9 @@ def _arity(function: Callable[..., Any]) -> int:
     return function.__code__.co_argcount
 
 
-def _address(array: Any) -> int:
-    return 0 if array is None else int(array.data.ptr)
-
-
 @functools.lru_cache(maxsize=64)
 def _stream(pointer: int) -> Any:
-    return Stream.from_handle(pointer)
+    return driver.CUstream(pointer)
 
 
 def module() -> Any:
