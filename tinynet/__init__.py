@@ -28,6 +28,7 @@ from . import autograd, cuda
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .device import DeviceUnavailableError, device, get_default_device, set_default_device
 from .dtypes import (
+    bfloat16,
     bool,
     double,
     float,
@@ -221,6 +222,7 @@ from .ops import (
     zeros,
     zeros_like,
 )
+from .precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .random import (
     Generator,
     bernoulli,
@@ -240,6 +242,7 @@ from .random import (
 
 if TYPE_CHECKING:
     from . import (
+        amp,
         callbacks,
         checkpoint,
         datasets,
@@ -253,11 +256,13 @@ if TYPE_CHECKING:
         transforms,
         utils,
     )
+    from .amp import GradScaler, autocast, is_autocast_enabled
     from .trainer import Trainer
 
 __version__ = "0.1.0"
 
 _LAZY = (
+    "amp",
     "callbacks",
     "checkpoint",
     "datasets",
@@ -277,6 +282,8 @@ def __getattr__(name: str) -> Any:
     """Subpackages are imported when they are first used."""
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in ("GradScaler", "autocast", "is_autocast_enabled"):
+        return getattr(importlib.import_module(f"{__name__}.amp"), name)
     if name == "Trainer":
         return importlib.import_module(f"{__name__}.trainer").Trainer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -295,6 +302,7 @@ def numel(input: Tensor) -> Any:
 __all__ = [
     "DeviceUnavailableError",
     "Generator",
+    "GradScaler",
     "Tensor",
     "Trainer",
     "abs",
@@ -307,6 +315,7 @@ __all__ = [
     "allclose",
     "amax",
     "amin",
+    "amp",
     "any",
     "arange",
     "argmax",
@@ -316,9 +325,11 @@ __all__ = [
     "asin",
     "atan",
     "atan2",
+    "autocast",
     "autograd",
     "baddbmm",
     "bernoulli",
+    "bfloat16",
     "bincount",
     "bitwise_and",
     "bitwise_not",
@@ -383,6 +394,7 @@ __all__ = [
     "ge",
     "get_default_device",
     "get_default_dtype",
+    "get_float32_matmul_precision",
     "get_rng_state",
     "gt",
     "half",
@@ -396,6 +408,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "is_autocast_enabled",
     "is_grad_enabled",
     "is_tensor",
     "isclose",
@@ -477,6 +490,7 @@ __all__ = [
     "select",
     "set_default_device",
     "set_default_dtype",
+    "set_float32_matmul_precision",
     "set_grad_enabled",
     "set_rng_state",
     "short",

@@ -12,7 +12,8 @@ from __future__ import annotations
 import functools
 import heapq
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, ClassVar
 
@@ -170,6 +171,8 @@ class Op:
 
     @classmethod
     def apply(cls, *args: Any) -> Tensor:  # a tuple of Tensors if forward returns one
+        if _mode.autocast is not None:
+            args = _mode.autocast(cls, args)
         ctx = Node(cls)
         tracked = False
         arrays = []
@@ -376,7 +379,7 @@ def _walk(
 ) -> list[Grad]:
     """Walks the graph from the roots; returns the gradients of `wanted`, or adds to the leaves' `.grad` if None."""
     walk = _Walk(roots, create_graph, wanted)
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), _no_autocast():  # backward computes in the dtypes of forward
         for root, value in zip(roots, grads):
             walk.flow(_edge(root), value)
         while walk.heap:
@@ -406,6 +409,15 @@ def _walk(
                 if edge is not None and flowing is not None:
                     walk.flow(edge, flowing)
         return walk.finish()
+
+
+@contextmanager
+def _no_autocast() -> Iterator[None]:
+    before, _mode.autocast = _mode.autocast, None
+    try:
+        yield
+    finally:
+        _mode.autocast = before
 
 
 class _Walk:

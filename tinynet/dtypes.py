@@ -19,6 +19,16 @@ int32 = int = np.dtype(np.int32)
 int64 = long = np.dtype(np.int64)
 bool = np.dtype(np.bool_)
 
+
+class _BFloat16:
+    """`bfloat16`: what autocast rounds the factors of products to. No array has this dtype, in NumPy and CuPy nor here."""
+
+    def __repr__(self) -> str:
+        return "bfloat16"
+
+
+bfloat16 = _BFloat16()
+
 _default: DType = float32
 
 

@@ -1,15 +1,19 @@
-"""Whether operations are recorded for differentiation: a switch of each thread."""
+"""Whether operations are recorded for differentiation, and cast by autocast: switches of each thread."""
 
 from __future__ import annotations
 
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .amp import _Region
 
 
 class _Mode(threading.local):
     enabled = True
+    autocast: _Region | None = None  # what casts the arguments of operations: see `amp`
 
 
 _mode = _Mode()

@@ -12,6 +12,8 @@ import tinynet_kernels as kernels
 
 from .. import dtypes
 from ..autograd import Op, is_grad_enabled
+from ..grad_mode import _mode
+from ..precision import of_products
 from ..tensor import Tensor
 from ._common import same_device, unbroadcast, wrap
 from .elementwise import cast, relu_mask
@@ -25,23 +27,23 @@ class MatMul(Op):
     saves = (0, 1)
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
-        ctx.transposed = transpose_a, transpose_b
-        return kernels.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+    def forward(ctx: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, precision: str) -> Any:
+        ctx.transposed, ctx.precision = (transpose_a, transpose_b), precision
+        return kernels.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b, precision=precision)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        ta, tb = ctx.transposed
+        (ta, tb), p = ctx.transposed, ctx.precision
         ga = gb = None
         if ctx.needs(0):
             b = ctx.input(1)
-            ga = MatMul.apply(b, gy, tb, True) if ta else MatMul.apply(gy, b, False, not tb)
+            ga = MatMul.apply(b, gy, tb, True, p) if ta else MatMul.apply(gy, b, False, not tb, p)
             ga = unbroadcast(ga, ctx.input_shape(0))
         if ctx.needs(1):
             a = ctx.input(0)
-            gb = MatMul.apply(gy, a, True, ta) if tb else MatMul.apply(a, gy, not ta, False)
+            gb = MatMul.apply(gy, a, True, ta, p) if tb else MatMul.apply(a, gy, not ta, False, p)
             gb = unbroadcast(gb, ctx.input_shape(1))
-        return ga, gb, None, None
+        return ga, gb, None, None, None
 
 
 class Linear(Op):
@@ -51,22 +53,22 @@ class Linear(Op):
     saves_output = True
 
     @staticmethod
-    def forward(ctx: Any, x: Any, w: Any, bias: Any, activation: str | None) -> Any:
-        ctx.activation = activation
-        return kernels.matmul(x, w, bias, transpose_b=True, activation=activation)
+    def forward(ctx: Any, x: Any, w: Any, bias: Any, activation: str | None, precision: str) -> Any:
+        ctx.activation, ctx.precision = activation, precision
+        return kernels.matmul(x, w, bias, transpose_b=True, activation=activation, precision=precision)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
         gy, gb = bias_grad(ctx, gy)
-        gx = _product(gy, ctx.input(1), False, None) if ctx.needs(0) else None
-        gw = _product(gy, ctx.input(0), True, ctx.room(1)) if ctx.needs(1) else None
-        return gx, gw, gb, None
+        gx = _product(gy, ctx.input(1), False, ctx.precision, None) if ctx.needs(0) else None
+        gw = _product(gy, ctx.input(0), True, ctx.precision, ctx.room(1)) if ctx.needs(1) else None
+        return gx, gw, gb, None, None
 
 
-def _product(a: Tensor, b: Tensor, transpose_a: bool, out: Any) -> Tensor:
+def _product(a: Tensor, b: Tensor, transpose_a: bool, precision: str, out: Any) -> Tensor:
     if is_grad_enabled():
-        return MatMul.apply(a, b, transpose_a, False)
-    return Tensor._make(kernels.matmul(a._array, b._array, transpose_a=transpose_a, out=out))
+        return MatMul.apply(a, b, transpose_a, False, precision)
+    return Tensor._make(kernels.matmul(a._array, b._array, transpose_a=transpose_a, precision=precision, out=out))
 
 
 def bias_grad(ctx: Any, gy: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -105,7 +107,7 @@ def matmul(input: Any, other: Any) -> Tensor:
     same_device("matmul", input, other)
     if input.ndim == 0 or other.ndim == 0:
         raise ValueError(f"matmul() needs at least 1 dimension each, the shapes are {input.shape} and {other.shape}")
-    if input.dtype != other.dtype:
+    if input.dtype != other.dtype and _mode.autocast is None:
         raise TypeError(f"matmul() needs one dtype, got {input.dtype} and {other.dtype}")
     a = reshape(input, 1, -1) if input.ndim == 1 else input
     b = reshape(other, -1, 1) if other.ndim == 1 else other
@@ -116,7 +118,7 @@ def matmul(input: Any, other: Any) -> Tensor:
     rows = a.shape[:-1]
     if a.ndim > 2 and b.ndim == 2:  # one product over all rows
         a = reshape(a, int(np.prod(rows)), a.shape[-1])
-    y = _in_kernel_dtype(lambda a, b: MatMul.apply(a, b, False, False), a, b)
+    y = MatMul.apply(a, b, False, False, of_products(a._array))
     if len(rows) > 1 and b.ndim == 2:
         y = reshape(y, *rows, b.shape[-1])
     if input.ndim == 1:
@@ -125,7 +127,7 @@ def matmul(input: Any, other: Any) -> Tensor:
 
 
 def _in_kernel_dtype(function: Callable[..., Tensor], *tensors: Any) -> Tensor:
-    """The kernels compute in float32 and float64; half precision is converted for them, and back."""
+    """Most kernels compute in float32 and float64 only; half precision is converted for them, and back."""
     first = tensors[0]
     if first.dtype != dtypes.float16:
         return function(*tensors)
@@ -211,7 +213,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, activat
         )
     rows = input.shape[:-1]
     flat = input if input.ndim == 2 else reshape(input, int(np.prod(rows)), input.shape[-1])
-    y = _in_kernel_dtype(lambda x, w, b: Linear.apply(x, w, b, activation), flat, weight, bias)
+    y = Linear.apply(flat, weight, bias, activation, of_products(flat._array))
     return y if input.ndim == 2 else reshape(y, *rows, weight.shape[0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from tinynet_kernels.conv2d.geometry import geometry
 from .. import dtypes, random
 from ..autograd import Op, is_grad_enabled, is_one
 from ..device import xp
+from ..grad_mode import _mode
+from ..precision import of_products
 from ..tensor import Tensor
 from ._common import same_device
 from .elementwise import cast, clamp, log
@@ -266,7 +269,7 @@ def conv2d(
         lone = conv2d(input.unsqueeze(0), weight, bias, stride, padding, dilation, groups, activation=activation)
         return lone.squeeze(0)
     params = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return _in_kernel_dtype(lambda x, w, b: Conv2d.apply(x, w, b, activation, params), input, weight, bias)
+    return Conv2d.apply(input, weight, bias, activation, {**params, "precision": of_products(input._array)})
 
 
 def _named_padding(input: Tensor, weight: Tensor, padding: str, stride: Any, dilation: Any) -> tuple[Tensor, Any]:
@@ -313,8 +316,8 @@ def conv_transpose2d(
     ]
     shape = (input.shape[0], weight.shape[1] * groups, *sizes)
     params = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    y = _in_kernel_dtype(lambda x, w: Conv2dInputGrad.apply(x, w, shape, params), input, weight)
-    return y if bias is None else y + bias.reshape(-1, 1, 1)
+    y = Conv2dInputGrad.apply(input, weight, shape, {**params, "precision": of_products(input._array)})
+    return y if bias is None else y + cast(bias, y.dtype).reshape(-1, 1, 1)
 
 
 def max_pool2d(
@@ -359,8 +362,11 @@ def conv2d_max_pool2d(
     """`max_pool2d(conv2d(...), pool_size, ...)` of input (N, C, H, W) in one operation. Paddings are numbers or pairs."""
     same_device("conv2d", input, weight, bias)
     conv = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    if _mode.autocast is not None or input.dtype == dtypes.float16 or of_products(input._array) != "highest":
+        y = conv2d(input, weight, bias, **conv, activation=activation)
+        return max_pool2d(y, pool_size, pool_stride, pool_padding, pool_dilation, ceil_mode)  # type: ignore[no-any-return]
     pool = {"stride": pool_stride, "padding": pool_padding, "dilation": pool_dilation, "ceil_mode": ceil_mode}
-    y: Tensor = Conv2dMaxPool2d.apply(input, weight, bias, activation, conv, pool_size, pool)[0]
+    y = Conv2dMaxPool2d.apply(input, weight, bias, activation, conv, pool_size, pool)[0]
     return y
 
 
@@ -368,7 +374,7 @@ def softmax_cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int, lab
     """Per-row losses (N,) of logits (N, C) and integer labels (N,)."""
     same_device("cross_entropy", logits, labels)
     params = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
-    return _in_kernel_dtype(lambda x, y: SoftmaxCrossEntropy.apply(x, y, params), logits, labels)
+    return _in_single(lambda x, y: SoftmaxCrossEntropy.apply(x, y, params), logits, labels)
 
 
 def binary_cross_entropy(input: Tensor, target: Tensor) -> Tensor:
@@ -381,7 +387,14 @@ def mean_cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int, label_
     """The mean of `softmax_cross_entropy` over the rows that are not ignored, on CUDA."""
     same_device("cross_entropy", logits, labels)
     params = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
-    return _in_kernel_dtype(lambda x, y: MeanCrossEntropy.apply(x, y, params), logits, labels)
+    return _in_single(lambda x, y: MeanCrossEntropy.apply(x, y, params), logits, labels)
+
+
+def _in_single(loss: Callable[..., Tensor], logits: Tensor, labels: Tensor) -> Tensor:
+    """A loss computed, and under autocast given, in float32."""
+    if _mode.autocast is not None:
+        (logits,) = _mode.autocast(SoftmaxCrossEntropy, (logits,))
+    return _in_kernel_dtype(loss, logits, labels)
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: random.Generator | None = None) -> Tensor:
@@ -397,5 +410,9 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: ran
 
 def batch_norm(input: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """input (N, C, ...) normalised over its batch; and the mean and the biased variance (C,), which have no gradient."""
-    mean, variance = kernels.batch_norm_stats(input._array)
-    return BatchNorm.apply(input, mean, variance, eps), Tensor._make(mean), Tensor._make(variance)
+    if input.dtype == dtypes.float16:
+        y, mean, variance = batch_norm(cast(input, dtypes.float32), eps)
+        return cast(y, dtypes.float16), mean, variance
+    of_mean, of_variance = kernels.batch_norm_stats(input._array)
+    y = BatchNorm.apply(input, of_mean, of_variance, eps)
+    return y, Tensor._make(of_mean), Tensor._make(of_variance)

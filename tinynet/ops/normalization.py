@@ -7,6 +7,7 @@ from typing import Any
 from .. import dtypes
 from ..autograd import Op, is_grad_enabled
 from ..device import xp
+from ..grad_mode import _mode
 from ..tensor import Tensor
 from .elementwise import cast
 from .reduction import mean
@@ -43,6 +44,8 @@ def standardise(input: Tensor, dims: tuple[int, ...], eps: float, centre: bool =
     axes = tuple(d % input.ndim for d in dims)
     if input.numel() == 0:
         return input * 1
+    if _mode.autocast is not None:
+        (input,) = _mode.autocast(Standardise, (input,))
     if input.dtype != dtypes.float16:
         return Standardise.apply(input, axes, eps, centre)
     return cast(Standardise.apply(cast(input, dtypes.float32), axes, eps, centre), dtypes.float16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -71,6 +71,13 @@ class Optimizer:
                     p.grad = None
                 elif p.grad is not None:
                     p.grad.zero_()
+
+    def flat_grads(self) -> Iterator[Any]:
+        """The gradients of all parameters that have one, as few flat arrays; writing to them changes the gradients."""
+        self._rebuild()
+        for _, arena in self._arenas:
+            arena.collect()
+            yield from (arena.grads[run] for run in arena.runs([p.grad is not None for p in arena.params]))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update of all parameters that have a gradient; returns what `closure` returns, which is called first."""

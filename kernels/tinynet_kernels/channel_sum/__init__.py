@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import check_float, check_shape
+from ..arguments import check_any_float, check_shape
 from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample
 
 
 def _check(x: Array) -> Outputs:
-    dtype = check_float(x=x)
+    dtype = check_any_float(x=x)
     if x.ndim < 2:
         raise ValueError(f"x has shape {tuple(x.shape)}, expected at least 2 dimensions (N, C, ...)")
     return [((x.shape[1],), dtype)]
@@ -49,7 +49,7 @@ _SPEC = KernelSpec(
 
 
 def _check_relu(gy: Array, y: Array) -> Outputs:
-    dtype = check_float(gy=gy, y=y)
+    dtype = check_any_float(gy=gy, y=y)
     check_shape("y", y, tuple(gy.shape))
     return [(tuple(gy.shape), dtype), *_check(gy)]
 
