@@ -55,7 +55,10 @@ def check_activation(activation: str | None) -> None:
 def plain(value: Any) -> bool:
     """Whether a parameter is an int, a bool, None, or a tuple of ints, which equal only what means the same."""
     kind = type(value)
-    return kind is int or kind is bool or value is None or (kind is tuple and all(type(v) is int for v in value))
+    return kind in _PLAIN or (kind is tuple and _INTS.issuperset(map(type, value)))
+
+
+_PLAIN, _INTS = frozenset((int, bool, type(None))), frozenset((int,))
 
 
 def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:

@@ -37,5 +37,5 @@ def relu_grad(outputs: tuple[Any, Any], gy: Any, y: Any) -> None:
 
 def _rows(x: Any) -> Any:
     """x (N, C, ...) as a contiguous matrix (pixels, C), if it lies in memory so; else None."""
-    moved = np.moveaxis(x, 1, -1)
+    moved = x.transpose(0, *range(2, x.ndim), 1)
     return moved.reshape(-1, x.shape[1]) if moved.flags.c_contiguous else None

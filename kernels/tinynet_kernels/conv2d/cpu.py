@@ -19,12 +19,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads
+from numba import config
 
 from ..runtime.memory import empty, zeros
 from ..runtime.simd import REGISTER, WIDEST
 from . import loops, positions
 from .geometry import Geometry, geometry
+
+PIECES = 8 * config.NUMBA_NUM_THREADS  # to cut the work into, so that all threads end at about the same time
 
 
 def conv2d(
@@ -65,7 +67,7 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
         lines = _lines(g, padded.shape, matrix.shape[1])
         step = g.stride[1] * padded.shape[3]
         parts = loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x))
-        total = parts.sum(axis=0)[: taps.size, : o.stop - o.start]
+        total = (parts.sum(axis=0) if len(parts) > 1 else parts[0])[: taps.size, : o.stop - o.start]
         gw[o] = total.reshape(kh, kw, c_group, -1).transpose(3, 2, 0, 1)
 
 
@@ -101,7 +103,7 @@ def _product(
         channels.stop - channels.start,
         floor,
         lanes(source),
-        pieces(),
+        PIECES,
     )
 
 
@@ -148,11 +150,6 @@ def groups(g: Geometry) -> list[tuple[slice, slice]]:
     """The input and output channels of each group."""
     c, o = g.x_shape[1] // g.groups, g.w_shape[0] // g.groups
     return [(slice(i * c, (i + 1) * c), slice(i * o, (i + 1) * o)) for i in range(g.groups)]
-
-
-def pieces() -> int:
-    """How many pieces to cut the work into, so that all threads end at about the same time."""
-    return 8 * int(get_num_threads())
 
 
 def lanes(array: Any) -> int:

@@ -203,10 +203,16 @@ def pack(b: Any, panel: Any) -> None:
     pieces = (count + 63) // 64
     for piece in prange(blocks * pieces):
         block, first = piece // pieces, piece % pieces * 64
-        have = min(width, b.shape[1] - block * width)
-        for k in range(first, min(first + 64, count)):
+        last, have = min(first + 64, count), min(width, b.shape[1] - block * width)
+        if b.strides[0] < b.strides[1]:  # a transposed matrix: its columns lie side by side
             for j in range(have):
-                panel[block, k, j] = b[k, block * width + j]
+                for k in range(first, last):
+                    panel[block, k, j] = b[k, block * width + j]
+        else:
+            for k in range(first, last):
+                for j in range(have):
+                    panel[block, k, j] = b[k, block * width + j]
+        for k in range(first, last):
             for j in range(have, width):
                 panel[block, k, j] = 0
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..conv2d import loops, positions
-from ..conv2d.cpu import channels_last, conv2d, lanes, operands, pieces
+from ..conv2d.cpu import PIECES, channels_last, conv2d, lanes, operands
 from ..max_pool2d.cpu import max_pool2d
 from ..runtime.memory import empty
 from . import geometries
@@ -39,7 +39,7 @@ def conv2d_max_pool2d(
         **params,
     )
     images, channels, height, width = g.y_shape
-    if g.groups > 1 or images < pieces():  # too few images to give each thread some
+    if g.groups > 1 or images < PIECES // 4:  # too few images to give each thread some
         y = empty((images, height, width, channels), x.dtype).transpose(0, 3, 1, 2)
         conv2d((y,), x, w, bias, activation=activation, **params)
         max_pool2d(outputs, y, pool_size, stride=pool_stride, **pooling)
@@ -63,7 +63,7 @@ def conv2d_max_pool2d(
             width,
             *targets,
             pool.window,
-            pieces(),
+            PIECES,
         )
     )
     for m, target in zip(moved, targets):

@@ -49,5 +49,5 @@ def _tiles(y: Any, a: Any, b: Any, bias: Any, activation: str | None) -> None:
     start, floor = cpu.start_and_floor(weights, bias, activation)
     loops.product(
         *(flat, a.shape[0], row, step, plan, weights, start, y.reshape(-1), y.shape[1], y.shape[1]),
-        *(floor, cpu.lanes(a), cpu.pieces()),
+        *(floor, cpu.lanes(a), cpu.PIECES),
     )

@@ -21,15 +21,14 @@ ALIGN = 64
 
 
 class _Memory:
-    """Memory of the system's, and how NumPy is told where it is."""
+    """Memory of the system's, and where in it a block begins."""
 
-    __slots__ = ("buffer", "interface", "size")
+    __slots__ = ("buffer", "place", "size")
 
     def __init__(self, size: int) -> None:
         self.size, self.buffer = size, np.empty(size + ALIGN, np.uint8)
         address = self.buffer.ctypes.data
-        place = (address + -address % ALIGN, False)
-        self.interface = {"version": 3, "data": place, "shape": (size,), "typestr": "|u1"}
+        self.place = (address + -address % ALIGN, False)
 
 
 class _Block:
@@ -37,8 +36,9 @@ class _Block:
 
     __slots__ = ("__array_interface__", "memory")
 
-    def __init__(self, memory: _Memory) -> None:
-        self.memory, self.__array_interface__ = memory, memory.interface
+    def __init__(self, memory: _Memory, shape: tuple[int, ...], dtype: Any) -> None:
+        self.memory = memory
+        self.__array_interface__ = {"version": 3, "data": memory.place, "shape": shape, "typestr": dtype.str}
 
     def __del__(self) -> None:
         _give_back(self.memory)
@@ -55,8 +55,7 @@ def empty(shape: Sequence[int], dtype: Any) -> Any:
     size = math.prod(shape, start=dtype.itemsize)
     if size < SMALLEST:
         return np.empty(shape, dtype)
-    block = np.asarray(_Block(_take(_bucket(size))))
-    return block[:size].view(dtype).reshape(shape)
+    return np.asarray(_Block(_take(_bucket(size)), tuple(shape), dtype))
 
 
 def zeros(shape: Sequence[int], dtype: Any) -> Any:
