@@ -40,6 +40,13 @@ Grad = Tensor | None
 Hook = Callable[[Tensor], Grad]
 
 _order = count()
+_watch: Callable[..., Any] | None = None
+
+
+def set_watch(watch: Callable[..., Any] | None) -> None:
+    """Has `watch(op, "forward" or "backward", function, *args)` called in place of `function(*args)`; None: no longer."""
+    global _watch
+    _watch = watch
 
 
 class Node:
@@ -184,7 +191,7 @@ class Op:
                 arrays.append(a._array)
             else:
                 arrays.append(a)
-        result = cls.forward(ctx, *arrays)
+        result = cls.forward(ctx, *arrays) if _watch is None else _watch(cls, "forward", cls.forward, ctx, *arrays)
         several = isinstance(result, tuple)
         outputs = [Tensor._make(array) for array in result] if several else [Tensor._make(result)]
         if cls.is_view:
@@ -397,7 +404,8 @@ def _walk(
                 like = next(s for s in slots if s is not None)
                 slots = [_zeros(node, i, like) if s is None else s for i, s in enumerate(slots)]
             node.fills = wanted is None and not create_graph
-            result = node.op.backward(node, *slots)
+            backward = node.op.backward
+            result = backward(node, *slots) if _watch is None else _watch(node.op, "backward", backward, node, *slots)
             results = result if isinstance(result, tuple) else (result,)
             if len(results) != len(node.edges):
                 raise RuntimeError(

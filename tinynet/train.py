@@ -148,7 +148,14 @@ def parser() -> argparse.ArgumentParser:
     )
     g.add_argument("--tensorboard", action="store_true", help="write event files to the folder tensorboard in it too")
     g.add_argument("--report", action="store_true", help="make a page with pictures in the output folder")
-    g.add_argument("--profile", action="store_true", help="a table of where the time went")
+    g.add_argument(
+        "--profile",
+        type=Path,
+        nargs="?",
+        const=Path("profile.json"),
+        metavar="FILE",
+        help="a table of where the time went, and a Chrome trace in FILE, default: profile.json in the output folder, if any",
+    )
     g.add_argument("--quiet", action="store_true", help="no progress, no tables")
     g.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
     return p
@@ -401,7 +408,7 @@ def _stopped_by_ctrl_c(trainer: Any) -> Iterator[None]:
 
 @contextmanager
 def _profile(args: argparse.Namespace, say: Callable[..., None]) -> Iterator[None]:
-    if not args.profile:
+    if args.profile is None:
         yield
         return
     from . import profiler
@@ -409,6 +416,10 @@ def _profile(args: argparse.Namespace, say: Callable[..., None]) -> Iterator[Non
     with profiler.profile() as measured:
         yield
     say(measured.table())
+    if args.profile != Path("profile.json"):
+        measured.save(args.profile)
+    elif args.output is not None:
+        measured.save(args.output / args.profile)
 
 
 def _add_dropout(model: Any, p: float) -> None:

@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -108,10 +109,11 @@ class KernelSpec:
             outputs = self._outputs(out, wanted, kind, like)
             implementation = self.implementation(kind, variant)
             if any(output.size for output in outputs):
-                if precision == "highest" and wanted[0][1] != _HALF:
-                    implementation(outputs, *args, **params)
+                if _watch is None:
+                    self._run(implementation, kind, variant, outputs, args, precision, params)
                 else:
-                    self._narrow(implementation, kind, variant, outputs, args, precision, params)
+                    run = partial(self._run, implementation, kind, variant, outputs, args, precision, params)
+                    _watch(self, args, params, run)
         return outputs if len(outputs) > 1 else outputs[0]
 
     def implementation(self, kind: str, variant: str | None = None) -> Callable[..., None]:
@@ -122,6 +124,14 @@ class KernelSpec:
         elif variant not in table:
             raise ValueError(f"{self.name}: variant {variant!r} is not one of {list(table)} on {kind}")
         return load(table[variant])
+
+    def _run(
+        self, implementation: Any, kind: str, variant: Any, outputs: Any, args: Any, precision: str, params: Any
+    ) -> None:
+        if precision == "highest" and outputs[0].dtype != _HALF:
+            implementation(outputs, *args, **params)
+        else:
+            self._narrow(implementation, kind, variant, outputs, args, precision, params)
 
     def _narrow(
         self, implementation: Any, kind: str, variant: Any, outputs: Any, args: Any, precision: str, params: Any
@@ -174,6 +184,15 @@ _HOST = frozenset((np.ndarray, type(None), int, float, bool, str, tuple, list)) 
 _HALF = np.dtype(np.float16)
 _REGISTRY: dict[str, KernelSpec] = {}
 _LOADED: dict[str, Callable[..., Any]] = {}
+
+
+_watch: Callable[[KernelSpec, Any, Any, Callable[[], None]], None] | None = None
+
+
+def set_watch(watch: Callable[[KernelSpec, Any, Any, Callable[[], None]], None] | None) -> None:
+    """Has `watch(spec, args, params, run)` called for every kernel, which is to call `run()`; None: no longer."""
+    global _watch
+    _watch = watch
 
 
 def registry() -> Mapping[str, KernelSpec]:

@@ -47,6 +47,7 @@ class _Block:
 _free: dict[int, list[_Memory]] = {}  # by size
 _lock = RLock()  # the collector may run __del__ while it is held
 _kept = 0  # bytes in `_free`
+_counts = {"reused": 0, "new": 0, "new_bytes": 0}
 
 
 def empty(shape: Sequence[int], dtype: Any) -> Any:
@@ -73,9 +74,9 @@ def release() -> None:
         _kept = 0
 
 
-def kept() -> int:
-    """Bytes that are not in use and kept for the next array."""
-    return _kept
+def statistics() -> dict[str, int]:
+    """Blocks "reused" and "new" since the start, the bytes of the new ones, and the bytes "kept" for the next arrays."""
+    return {**_counts, "kept": _kept}
 
 
 def _bucket(size: int) -> int:
@@ -90,7 +91,10 @@ def _take(size: int) -> _Memory:
         blocks = _free.get(size)
         if blocks:
             _kept -= size
+            _counts["reused"] += 1
             return blocks.pop()
+        _counts["new"] += 1
+        _counts["new_bytes"] += size
     return _Memory(size)
 
 
