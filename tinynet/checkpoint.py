@@ -52,7 +52,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
 
 def save_weights(state: Module | Mapping[str, Tensor], path: str | Path) -> None:
     """Writes a module's state_dict, or one given as such, to a safetensors file."""
-    write_atomically(path, _encode(state.state_dict() if isinstance(state, Module) else state, ""))
+    write_atomically(path, encode(state.state_dict() if isinstance(state, Module) else state, ""))
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
@@ -68,14 +68,14 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
 def save_state(state: Mapping[str, Any], path: str | Path) -> None:
     """Writes nested dictionaries, lists and tuples of tensors, numbers, strings, booleans and None."""
     tensors: dict[str, Tensor] = {}
-    packed = _pack(state, "", tensors)
-    write_atomically(path, _encode(tensors, json.dumps(packed)))
+    packed = pack(state, "", tensors)
+    write_atomically(path, encode(tensors, json.dumps(packed)))
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
     """What `save_state` wrote, tensors on the CPU. Raises CheckpointError if the file is damaged, OSError if unreadable."""
     tensors, text = _decode(Path(path), checksum_required=True)
-    state: dict[str, Any] = _unpack(json.loads(text), tensors)
+    state: dict[str, Any] = unpack(json.loads(text), tensors)
     return state
 
 
@@ -119,7 +119,8 @@ class Checkpoints:
         raise FileNotFoundError(f"{self.folder} has no checkpoint")
 
 
-def _encode(tensors: Mapping[str, Tensor], text: str) -> bytes:
+def encode(tensors: Mapping[str, Tensor], text: str) -> bytes:
+    """The bytes of a safetensors file with these tensors, a text and a checksum."""
     from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(t.detach().cpu().numpy()) for name, t in tensors.items()}
@@ -131,10 +132,14 @@ def _encode(tensors: Mapping[str, Tensor], text: str) -> bytes:
 
 
 def _decode(path: Path, *, checksum_required: bool) -> tuple[dict[str, Tensor], str]:
+    return decode(path.read_bytes(), str(path), checksum_required=checksum_required)
+
+
+def decode(data: bytes, path: str, *, checksum_required: bool = False) -> tuple[dict[str, Tensor], str]:
+    """The tensors in the bytes of a safetensors file, and the text that this module put into it; `path` is for messages."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    data = path.read_bytes()
     try:
         header = data[8 : 8 + int.from_bytes(data[:8], "little")]
         metadata = json.loads(header).get("__metadata__", {})
@@ -154,17 +159,19 @@ def _decode(path: Path, *, checksum_required: bool) -> tuple[dict[str, Tensor], 
     return {name: Tensor._make(array) for name, array in arrays.items()}, text
 
 
-def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """The value as JSON: tensors are moved to `tensors`; tuples and dictionaries with other keys than strings are tagged."""
+def pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """The value as JSON: tensors are moved to `tensors`; tuples and dictionaries with unusual keys are tagged."""
     if isinstance(value, Tensor):
+        while path in tensors:  # "a.b" beside "a" with "b" in it
+            path += "_"
         tensors[path] = value
         return {"$tensor": path}
     if isinstance(value, Mapping):
-        if all(isinstance(k, str) for k in value):
-            return {k: _pack(v, f"{path}.{k}" if path else k, tensors) for k, v in value.items()}
-        return {"$items": [[k, _pack(v, f"{path}.{k}", tensors)] for k, v in value.items()]}
+        if all(isinstance(k, str) and not k.startswith("$") for k in value):
+            return {k: pack(v, f"{path}.{k}" if path else k, tensors) for k, v in value.items()}
+        return {"$items": [[k, pack(v, f"{path}.{k}", tensors)] for k, v in value.items()]}
     if isinstance(value, (list, tuple)):
-        items = [_pack(v, f"{path}.{i}", tensors) for i, v in enumerate(value)]
+        items = [pack(v, f"{path}.{i}", tensors) for i, v in enumerate(value)]
         return {"$tuple": items} if isinstance(value, tuple) else items
     if isinstance(value, np.generic):
         return value.item()
@@ -173,15 +180,16 @@ def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     raise TypeError(f"{path} is a {type(value).__name__}, which a checkpoint cannot hold")
 
 
-def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+def unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """What `pack` was given."""
     if isinstance(value, list):
-        return [_unpack(v, tensors) for v in value]
+        return [unpack(v, tensors) for v in value]
     if not isinstance(value, dict):
         return value
     if "$tensor" in value:
         return tensors[value["$tensor"]]
     if "$items" in value:
-        return {k: _unpack(v, tensors) for k, v in value["$items"]}
+        return {k: unpack(v, tensors) for k, v in value["$items"]}
     if "$tuple" in value:
-        return tuple(_unpack(v, tensors) for v in value["$tuple"])
-    return {k: _unpack(v, tensors) for k, v in value.items()}
+        return tuple(unpack(v, tensors) for v in value["$tuple"])
+    return {k: unpack(v, tensors) for k, v in value.items()}

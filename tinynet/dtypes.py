@@ -57,3 +57,23 @@ def as_dtype(dtype: Any) -> DType:
     if result.kind not in "fiub":
         raise TypeError(f"dtype is {dtype!r}, expected a floating-point, integer or boolean one")
     return result
+
+
+finfo, iinfo = np.finfo, np.iinfo
+
+
+def promote_types(type1: Any, type2: Any) -> DType:
+    """The smallest dtype that both fit in, as NumPy has it: int64 and float32 give float64, where PyTorch has float32."""
+    return np.promote_types(as_dtype(type1), as_dtype(type2))
+
+
+def result_type(tensor1: Any, tensor2: Any) -> DType:
+    """The dtype of an operation on two tensors or numbers; a number does not promote a tensor of its kind."""
+    return np.result_type(*(t._array if hasattr(t, "_array") else t for t in (tensor1, tensor2)))
+
+
+def can_cast(from_: Any, to: Any) -> builtins.bool:
+    """Whether one dtype may become another: not floating-point integer, and nothing but booleans boolean."""
+    order = {"b": 0, "u": 1, "i": 1, "f": 2}
+    source, target = as_dtype(from_).kind, as_dtype(to).kind
+    return order[source] <= order[target]

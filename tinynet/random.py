@@ -9,6 +9,7 @@ that come next. Operations see no difference if they pass `Generator.draw(count)
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,6 +100,13 @@ def manual_seed(seed: int) -> Generator:
     return default_generator.manual_seed(seed)
 
 
+def seed() -> int:
+    """Makes everything random from here on unrepeatable: a seed from the operating system, which is returned."""
+    chosen = int.from_bytes(os.urandom(8), "little")
+    default_generator.manual_seed(chosen)
+    return chosen
+
+
 def initial_seed() -> int:
     return default_generator.initial_seed()
 
@@ -161,6 +169,20 @@ def randint(
         raise ValueError(f"low is {low} and high {high}, expected low < high")
     values = chosen(generator).numpy().integers(low, high, ops.sizes((size,)))
     return tensor(values, dtype=dtype or dtypes.int64, device=device)
+
+
+def randint_like(input: Tensor, low: int, high: Any = None, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """Integers from low to high - 1, or from 0 to low - 1, in the shape of `input`, and its dtype unless told otherwise."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device or input.device)
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Poisson counts with the rates in `input`, in its dtype. ValueError for negative rates."""
+    rates = np.asarray(input.detach().cpu(), np.float64)
+    if (rates < 0).any():
+        raise ValueError("input has negative elements, expected rates")
+    return tensor((generator or default_generator).numpy().poisson(rates), dtype=input.dtype, device=input.device)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -109,6 +110,23 @@ class Tensor:
     @property
     def nbytes(self) -> Int:
         return int(self._array.nbytes)
+
+    def ndimension(self) -> Int:
+        return int(self._array.ndim)
+
+    @property
+    def is_cpu(self) -> Bool:
+        return self.device.type == "cpu"
+
+    def get_device(self) -> Int:
+        """The number of the CUDA device, -1 on the CPU."""
+        return -1 if self.device.index is None else self.device.index
+
+    def is_signed(self) -> Bool:
+        return bool(self._array.dtype.kind in "if")
+
+    def is_complex(self) -> Bool:
+        return False
 
     def element_size(self) -> Int:
         return int(self._array.itemsize)
@@ -334,6 +352,15 @@ class Tensor:
 
     def half(self) -> Tensor:
         return self.to(dtype=dtypes.float16)
+
+    def short(self) -> Tensor:
+        return self.to(dtype=dtypes.int16)
+
+    def char(self) -> Tensor:
+        return self.to(dtype=dtypes.int8)
+
+    def byte(self) -> Tensor:
+        return self.to(dtype=dtypes.uint8)
 
     def long(self) -> Tensor:
         return self.to(dtype=dtypes.int64)
@@ -649,8 +676,8 @@ class Tensor:
     def mul(self, other: Any) -> Tensor:
         return ops.mul(self, other)
 
-    def div(self, other: Any) -> Tensor:
-        return ops.div(self, other)
+    def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        return ops.div(self, other, rounding_mode=rounding_mode)
 
     def pow(self, exponent: Any) -> Tensor:
         return ops.pow(self, exponent)
@@ -739,8 +766,8 @@ class Tensor:
     def mean(self, dim: Dim = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
         return ops.mean(self, dim, keepdim, dtype=dtype)
 
-    def prod(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
-        return ops.prod(self, dim, keepdim)
+    def prod(self, dim: Int | None = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
+        return ops.prod(self, dim, keepdim, dtype=dtype)
 
     def var(
         self, dim: Dim = None, unbiased: Bool = True, keepdim: Bool = False, *, correction: Int | None = None
@@ -752,8 +779,8 @@ class Tensor:
     ) -> Tensor:
         return ops.std(self, dim, unbiased, keepdim, correction=correction)
 
-    def norm(self, p: Float | str = 2, dim: Dim = None, keepdim: Bool = False) -> Tensor:
-        return ops.norm(self, p, dim, keepdim)
+    def norm(self, p: Float | str = "fro", dim: Any = None, keepdim: Bool = False, dtype: Any = None) -> Tensor:
+        return ops.norm(self, p, dim, keepdim, dtype)
 
     def logsumexp(self, dim: Dim, keepdim: Bool = False) -> Tensor:
         return ops.logsumexp(self, dim, keepdim)
@@ -791,20 +818,20 @@ class Tensor:
     def count_nonzero(self, dim: Dim = None) -> Tensor:
         return ops.count_nonzero(self, dim)
 
-    def cumsum(self, dim: Int) -> Tensor:
-        return ops.cumsum(self, dim)
+    def cumsum(self, dim: Int, *, dtype: Any = None) -> Tensor:
+        return ops.cumsum(self, dim, dtype=dtype)
 
-    def cumprod(self, dim: Int) -> Tensor:
-        return ops.cumprod(self, dim)
+    def cumprod(self, dim: Int, *, dtype: Any = None) -> Tensor:
+        return ops.cumprod(self, dim, dtype=dtype)
 
-    def sort(self, dim: Int = -1, descending: Bool = False) -> Any:
-        return ops.sort(self, dim, descending)
+    def sort(self, dim: Int = -1, descending: Bool = False, stable: Bool = False) -> Any:
+        return ops.sort(self, dim, descending, stable)
 
-    def argsort(self, dim: Int = -1, descending: Bool = False) -> Tensor:
-        return ops.argsort(self, dim, descending)
+    def argsort(self, dim: Int = -1, descending: Bool = False, stable: Bool = False) -> Tensor:
+        return ops.argsort(self, dim, descending, stable)
 
-    def topk(self, k: Int, dim: Int = -1, largest: Bool = True) -> Any:
-        return ops.topk(self, k, dim, largest)
+    def topk(self, k: Int, dim: Int = -1, largest: Bool = True, sorted: Bool = True) -> Any:
+        return ops.topk(self, k, dim, largest, sorted)
 
     def reshape(self, *shape: Any) -> Tensor:
         return ops.reshape(self, *shape)
@@ -869,14 +896,14 @@ class Tensor:
     def unfold(self, dimension: Int, size: Int, step: Int) -> Tensor:
         return ops.unfold(self, dimension, size, step)
 
-    def repeat_interleave(self, repeats: Int, dim: Int | None = None) -> Tensor:
-        return ops.repeat_interleave(self, repeats, dim)
+    def repeat_interleave(self, repeats: Any, dim: Int | None = None, *, output_size: Int | None = None) -> Tensor:
+        return ops.repeat_interleave(self, repeats, dim, output_size=output_size)
 
     def broadcast_to(self, shape: Sequence[Int]) -> Tensor:
         return ops.expand(self, shape)
 
-    def diff(self, n: Int = 1, dim: Int = -1) -> Tensor:
-        return ops.diff(self, n, dim)
+    def diff(self, n: Int = 1, dim: Int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+        return ops.diff(self, n, dim, prepend, append)
 
     def movedim(self, source: Any, destination: Any) -> Tensor:
         return ops.movedim(self, source, destination)
@@ -920,8 +947,8 @@ class Tensor:
     def gather(self, dim: Int, index: Tensor) -> Tensor:
         return ops.gather(self, dim, index)
 
-    def scatter(self, dim: Int, index: Tensor, src: Any) -> Tensor:
-        return ops.scatter(self, dim, index, src)
+    def scatter(self, dim: Int, index: Tensor, src: Any = None, *, value: Any = None) -> Tensor:
+        return ops.scatter(self, dim, index, src, value=value)
 
     def scatter_add(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
         return ops.scatter_add(self, dim, index, src)
@@ -929,8 +956,8 @@ class Tensor:
     def index_select(self, dim: Int, index: Tensor) -> Tensor:
         return ops.index_select(self, dim, index)
 
-    def index_add(self, dim: Int, index: Tensor, source: Tensor) -> Tensor:
-        return ops.index_add(self, dim, index, source)
+    def index_add(self, dim: Int, index: Tensor, source: Tensor, *, alpha: Float = 1) -> Tensor:
+        return ops.index_add(self, dim, index, source, alpha=alpha)
 
     def index_copy(self, dim: Int, index: Tensor, source: Tensor) -> Tensor:
         return ops.index_copy(self, dim, index, source)
@@ -938,20 +965,303 @@ class Tensor:
     def index_fill(self, dim: Int, index: Tensor, value: Scalar) -> Tensor:
         return ops.index_fill(self, dim, index, value)
 
-    def take_along_dim(self, indices: Tensor, dim: Int) -> Tensor:
-        return ops.gather(self, dim, indices)
+    def take_along_dim(self, indices: Tensor, dim: Int | None = None) -> Tensor:
+        return ops.take_along_dim(self, indices, dim)
 
-    def unique(self, return_inverse: Bool = False, return_counts: Bool = False) -> Any:
-        return ops.unique(self, return_inverse, return_counts)
+    def unique(
+        self, sorted: Bool = True, return_inverse: Bool = False, return_counts: Bool = False, dim: Int | None = None
+    ) -> Any:
+        return ops.unique(self, sorted, return_inverse, return_counts, dim)
 
-    def bincount(self, minlength: Int = 0) -> Tensor:
-        return ops.bincount(self, minlength)
+    def bincount(self, weights: Tensor | None = None, minlength: Int = 0) -> Tensor:
+        return ops.bincount(self, weights, minlength)
 
     def masked_select(self, mask: Tensor) -> Tensor:
         return ops.masked_select(self, mask)
 
     def nonzero(self) -> Tensor:
         return ops.nonzero(self)
+
+    def acosh(self) -> Tensor:
+        return ops.acosh(self)
+
+    def asinh(self) -> Tensor:
+        return ops.asinh(self)
+
+    def atanh(self) -> Tensor:
+        return ops.atanh(self)
+
+    def exp2(self) -> Tensor:
+        return ops.exp2(self)
+
+    def erfc(self) -> Tensor:
+        return ops.erfc(self)
+
+    def logit(self, eps: Float | None = None) -> Tensor:
+        return ops.logit(self, eps)
+
+    def xlogy(self, other: Any) -> Tensor:
+        return ops.xlogy(self, other)
+
+    def hypot(self, other: Tensor) -> Tensor:
+        return ops.hypot(self, other)
+
+    def frac(self) -> Tensor:
+        return ops.frac(self)
+
+    def sinc(self) -> Tensor:
+        return ops.sinc(self)
+
+    def logaddexp2(self, other: Tensor) -> Tensor:
+        return ops.logaddexp2(self, other)
+
+    def deg2rad(self) -> Tensor:
+        return ops.deg2rad(self)
+
+    def rad2deg(self) -> Tensor:
+        return ops.rad2deg(self)
+
+    def positive(self) -> Tensor:
+        return ops.positive(self)
+
+    def heaviside(self, values: Tensor) -> Tensor:
+        return ops.heaviside(self, values)
+
+    def copysign(self, other: Any) -> Tensor:
+        return ops.copysign(self, other)
+
+    def signbit(self) -> Tensor:
+        return ops.signbit(self)
+
+    def isposinf(self) -> Tensor:
+        return ops.isposinf(self)
+
+    def isneginf(self) -> Tensor:
+        return ops.isneginf(self)
+
+    def fmax(self, other: Tensor) -> Tensor:
+        return ops.fmax(self, other)
+
+    def fmin(self, other: Tensor) -> Tensor:
+        return ops.fmin(self, other)
+
+    def float_power(self, exponent: Any) -> Tensor:
+        return ops.float_power(self, exponent)
+
+    def true_divide(self, other: Any) -> Tensor:
+        return ops.true_divide(self, other)
+
+    def lgamma(self) -> Tensor:
+        return ops.lgamma(self)
+
+    def sgn(self) -> Tensor:
+        return ops.sgn(self)
+
+    def fix(self) -> Tensor:
+        return ops.fix(self)
+
+    def aminmax(self, *, dim: Int | None = None, keepdim: Bool = False) -> Any:
+        return ops.aminmax(self, dim=dim, keepdim=keepdim)
+
+    def median(self, dim: Int | None = None, keepdim: Bool = False) -> Any:
+        return ops.median(self, dim, keepdim)
+
+    def nanmedian(self, dim: Int | None = None, keepdim: Bool = False) -> Any:
+        return ops.nanmedian(self, dim, keepdim)
+
+    def kthvalue(self, k: Int, dim: Int = -1, keepdim: Bool = False, *, nan_first: Bool = False) -> Any:
+        return ops.kthvalue(self, k, dim, keepdim, nan_first=nan_first)
+
+    def quantile(
+        self, q: Any, dim: Int | None = None, keepdim: Bool = False, *, interpolation: str = "linear"
+    ) -> Tensor:
+        return ops.quantile(self, q, dim, keepdim, interpolation=interpolation)
+
+    def nansum(self, dim: Any = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
+        return ops.nansum(self, dim, keepdim, dtype=dtype)
+
+    def nanmean(self, dim: Any = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
+        return ops.nanmean(self, dim, keepdim, dtype=dtype)
+
+    def cummax(self, dim: Int) -> Any:
+        return ops.cummax(self, dim)
+
+    def cummin(self, dim: Int) -> Any:
+        return ops.cummin(self, dim)
+
+    def logcumsumexp(self, dim: Int) -> Tensor:
+        return ops.logcumsumexp(self, dim)
+
+    def dist(self, other: Tensor, p: Float = 2) -> Tensor:
+        return ops.dist(self, other, p)
+
+    def cov(self, *, correction: Int = 1) -> Tensor:
+        return ops.cov(self, correction=correction)
+
+    def corrcoef(self) -> Tensor:
+        return ops.corrcoef(self)
+
+    def histc(self, bins: Int = 100, min: Float = 0, max: Float = 0) -> Tensor:
+        return ops.histc(self, bins, min, max)
+
+    def ravel(self) -> Tensor:
+        return ops.ravel(self)
+
+    def fliplr(self) -> Tensor:
+        return ops.fliplr(self)
+
+    def flipud(self) -> Tensor:
+        return ops.flipud(self)
+
+    def rot90(self, k: Int = 1, dims: Sequence[Int] = (0, 1)) -> Tensor:
+        return ops.rot90(self, k, dims)
+
+    def tensor_split(self, indices_or_sections: Any, dim: Int = 0) -> Any:
+        return ops.tensor_split(self, indices_or_sections, dim)
+
+    def hsplit(self, indices_or_sections: Any) -> Any:
+        return ops.hsplit(self, indices_or_sections)
+
+    def vsplit(self, indices_or_sections: Any) -> Any:
+        return ops.vsplit(self, indices_or_sections)
+
+    def dsplit(self, indices_or_sections: Any) -> Any:
+        return ops.dsplit(self, indices_or_sections)
+
+    def diag_embed(self, offset: Int = 0, dim1: Int = -2, dim2: Int = -1) -> Tensor:
+        return ops.diag_embed(self, offset, dim1, dim2)
+
+    def diagflat(self, offset: Int = 0) -> Tensor:
+        return ops.diagflat(self, offset)
+
+    def adjoint(self) -> Tensor:
+        return ops.adjoint(self)
+
+    def unique_consecutive(
+        self, return_inverse: Bool = False, return_counts: Bool = False, dim: Int | None = None
+    ) -> Any:
+        return ops.unique_consecutive(self, return_inverse, return_counts, dim)
+
+    def take(self, index: Tensor) -> Tensor:
+        return ops.take(self, index)
+
+    def argwhere(self) -> Tensor:
+        return ops.argwhere(self)
+
+    def index_put(self, indices: tuple[Any, ...], values: Any, accumulate: Bool = False) -> Tensor:
+        return ops.index_put(self, indices, values, accumulate)
+
+    def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor:
+        return ops.masked_scatter(self, mask, source)
+
+    def scatter_reduce(self, dim: Int, index: Tensor, src: Tensor, reduce: str, *, include_self: Bool = True) -> Tensor:
+        return ops.scatter_reduce(self, dim, index, src, reduce, include_self=include_self)
+
+    def vdot(self, other: Tensor) -> Tensor:
+        return ops.vdot(self, other)
+
+    def ger(self, other: Tensor) -> Tensor:
+        return ops.ger(self, other)
+
+    def inner(self, other: Tensor) -> Tensor:
+        return ops.inner(self, other)
+
+    def kron(self, other: Tensor) -> Tensor:
+        return ops.kron(self, other)
+
+    def cross(self, other: Tensor, dim: Int = -1) -> Tensor:
+        return ops.cross(self, other, dim)
+
+    def addmv(self, mat: Tensor, vec: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
+        return ops.addmv(self, mat, vec, beta=beta, alpha=alpha)
+
+    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
+        return ops.addr(self, vec1, vec2, beta=beta, alpha=alpha)
+
+    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
+        return ops.addbmm(self, batch1, batch2, beta=beta, alpha=alpha)
+
+    def matrix_power(self, n: Int) -> Tensor:
+        return ops.matrix_power(self, n)
+
+    def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
+        return ops.baddbmm(self, batch1, batch2, beta=beta, alpha=alpha)
+
+    def bitwise_and(self, other: Any) -> Tensor:
+        return ops.bitwise_and(self, other)
+
+    def bitwise_or(self, other: Any) -> Tensor:
+        return ops.bitwise_or(self, other)
+
+    def bitwise_xor(self, other: Any) -> Tensor:
+        return ops.bitwise_xor(self, other)
+
+    def bitwise_not(self) -> Tensor:
+        return ops.bitwise_not(self)
+
+    def clamp_min(self, min: Any) -> Tensor:
+        return ops.clamp_min(self, min)
+
+    def clamp_max(self, max: Any) -> Tensor:
+        return ops.clamp_max(self, max)
+
+    def std_mean(
+        self, dim: Any = None, unbiased: Bool = True, keepdim: Bool = False, *, correction: Int | None = None
+    ) -> Any:
+        return ops.std_mean(self, dim, unbiased, keepdim, correction=correction)
+
+    def var_mean(
+        self, dim: Any = None, unbiased: Bool = True, keepdim: Bool = False, *, correction: Int | None = None
+    ) -> Any:
+        return ops.var_mean(self, dim, unbiased, keepdim, correction=correction)
+
+    def absolute(self) -> Tensor:
+        return ops.absolute(self)
+
+    def arccos(self) -> Tensor:
+        return ops.arccos(self)
+
+    def arccosh(self) -> Tensor:
+        return ops.arccosh(self)
+
+    def arcsin(self) -> Tensor:
+        return ops.arcsin(self)
+
+    def arcsinh(self) -> Tensor:
+        return ops.arcsinh(self)
+
+    def arctan(self) -> Tensor:
+        return ops.arctan(self)
+
+    def arctan2(self, other: Any) -> Tensor:
+        return ops.arctan2(self, other)
+
+    def arctanh(self) -> Tensor:
+        return ops.arctanh(self)
+
+    def negative(self) -> Tensor:
+        return ops.negative(self)
+
+    def greater(self, other: Any) -> Tensor:
+        return ops.greater(self, other)
+
+    def greater_equal(self, other: Any) -> Tensor:
+        return ops.greater_equal(self, other)
+
+    def less(self, other: Any) -> Tensor:
+        return ops.less(self, other)
+
+    def less_equal(self, other: Any) -> Tensor:
+        return ops.less_equal(self, other)
+
+    def moveaxis(self, source: Any, destination: Any) -> Tensor:
+        return ops.moveaxis(self, source, destination)
+
+    def not_equal(self, other: Any) -> Tensor:
+        return ops.not_equal(self, other)
+
+    def swapdims(self, dim0: Int, dim1: Int) -> Tensor:
+        return ops.swapdims(self, dim0, dim1)
 
     @property
     def T(self) -> Tensor:
@@ -960,6 +1270,22 @@ class Tensor:
     @property
     def mT(self) -> Tensor:
         return ops.transpose(self, -1, -2)
+
+    @property
+    def H(self) -> Tensor:
+        return ops.t(self)
+
+    mH = mT
+
+    def bernoulli(self, *, generator: Any = None) -> Tensor:
+        return random.bernoulli(self, generator=generator)
+
+    def multinomial(self, num_samples: Int, replacement: Bool = False, *, generator: Any = None) -> Tensor:
+        return random.multinomial(self, num_samples, replacement, generator=generator)
+
+    def sum_to_size(self, *size: Any) -> Tensor:
+        """Summed over what would have to be repeated for `size` to expand to this shape."""
+        return ops.unbroadcast(self, ops.sizes(size))
 
     def view_as(self, other: Tensor) -> Tensor:
         return ops.view(self, *other.shape)
@@ -986,8 +1312,8 @@ class Tensor:
     def mul_(self, other: Any) -> Tensor:
         return self._inplace(ops.mul(self, other))
 
-    def div_(self, other: Any) -> Tensor:
-        return self._inplace(ops.div(self, other))
+    def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        return self._inplace(ops.div(self, other, rounding_mode=rounding_mode))
 
     def pow_(self, other: Any) -> Tensor:
         return self._inplace(ops.pow(self, other))
@@ -1036,14 +1362,319 @@ class Tensor:
     def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
         return self._inplace(ops.masked_fill(self, mask, value))
 
-    def scatter_(self, dim: Int, index: Tensor, src: Any) -> Tensor:
-        return self._inplace(ops.scatter(self, dim, index, src))
+    def scatter_(self, dim: Int, index: Tensor, src: Any = None, *, value: Any = None) -> Tensor:
+        return self._inplace(ops.scatter(self, dim, index, src, value=value))
 
     def scatter_add_(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
         return self._inplace(ops.scatter_add(self, dim, index, src))
 
-    def index_add_(self, dim: Int, index: Tensor, source: Tensor) -> Tensor:
-        return self._inplace(ops.index_add(self, dim, index, source))
+    def index_add_(self, dim: Int, index: Tensor, source: Tensor, *, alpha: Float = 1) -> Tensor:
+        return self._inplace(ops.index_add(self, dim, index, source, alpha=alpha))
+
+    def abs_(self) -> Tensor:
+        return self._inplace(ops.abs(self))
+
+    def acos_(self) -> Tensor:
+        return self._inplace(ops.acos(self))
+
+    def acosh_(self) -> Tensor:
+        return self._inplace(ops.acosh(self))
+
+    def asin_(self) -> Tensor:
+        return self._inplace(ops.asin(self))
+
+    def asinh_(self) -> Tensor:
+        return self._inplace(ops.asinh(self))
+
+    def atan_(self) -> Tensor:
+        return self._inplace(ops.atan(self))
+
+    def atanh_(self) -> Tensor:
+        return self._inplace(ops.atanh(self))
+
+    def atan2_(self, other: Any) -> Tensor:
+        return self._inplace(ops.atan2(self, other))
+
+    def bitwise_and_(self, other: Any) -> Tensor:
+        return self._inplace(ops.bitwise_and(self, other))
+
+    def bitwise_or_(self, other: Any) -> Tensor:
+        return self._inplace(ops.bitwise_or(self, other))
+
+    def bitwise_xor_(self, other: Any) -> Tensor:
+        return self._inplace(ops.bitwise_xor(self, other))
+
+    def bitwise_not_(self) -> Tensor:
+        return self._inplace(ops.bitwise_not(self))
+
+    def ceil_(self) -> Tensor:
+        return self._inplace(ops.ceil(self))
+
+    def clamp_min_(self, min: Any) -> Tensor:
+        return self._inplace(ops.clamp_min(self, min))
+
+    def clamp_max_(self, max: Any) -> Tensor:
+        return self._inplace(ops.clamp_max(self, max))
+
+    def clip_(self, min: Any = None, max: Any = None) -> Tensor:
+        return self._inplace(ops.clip(self, min, max))
+
+    def copysign_(self, other: Any) -> Tensor:
+        return self._inplace(ops.copysign(self, other))
+
+    def cos_(self) -> Tensor:
+        return self._inplace(ops.cos(self))
+
+    def cosh_(self) -> Tensor:
+        return self._inplace(ops.cosh(self))
+
+    def cumsum_(self, dim: Int, *, dtype: Any = None) -> Tensor:
+        return self._inplace(ops.cumsum(self, dim, dtype=dtype))
+
+    def cumprod_(self, dim: Int, *, dtype: Any = None) -> Tensor:
+        return self._inplace(ops.cumprod(self, dim, dtype=dtype))
+
+    def deg2rad_(self) -> Tensor:
+        return self._inplace(ops.deg2rad(self))
+
+    def rad2deg_(self) -> Tensor:
+        return self._inplace(ops.rad2deg(self))
+
+    def erf_(self) -> Tensor:
+        return self._inplace(ops.erf(self))
+
+    def erfc_(self) -> Tensor:
+        return self._inplace(ops.erfc(self))
+
+    def exp2_(self) -> Tensor:
+        return self._inplace(ops.exp2(self))
+
+    def expm1_(self) -> Tensor:
+        return self._inplace(ops.expm1(self))
+
+    def fix_(self) -> Tensor:
+        return self._inplace(ops.fix(self))
+
+    def float_power_(self, exponent: Any) -> Tensor:
+        return self._inplace(ops.float_power(self, exponent))
+
+    def floor_(self) -> Tensor:
+        return self._inplace(ops.floor(self))
+
+    def floor_divide_(self, other: Any) -> Tensor:
+        return self._inplace(ops.floor_divide(self, other))
+
+    def fmod_(self, other: Any) -> Tensor:
+        return self._inplace(ops.fmod(self, other))
+
+    def frac_(self) -> Tensor:
+        return self._inplace(ops.frac(self))
+
+    def heaviside_(self, values: Tensor) -> Tensor:
+        return self._inplace(ops.heaviside(self, values))
+
+    def hypot_(self, other: Tensor) -> Tensor:
+        return self._inplace(ops.hypot(self, other))
+
+    def index_copy_(self, dim: Int, index: Tensor, source: Tensor) -> Tensor:
+        return self._inplace(ops.index_copy(self, dim, index, source))
+
+    def index_fill_(self, dim: Int, index: Tensor, value: Any) -> Tensor:
+        return self._inplace(ops.index_fill(self, dim, index, value))
+
+    def index_put_(self, indices: tuple[Any, ...], values: Any, accumulate: Bool = False) -> Tensor:
+        return self._inplace(ops.index_put(self, indices, values, accumulate))
+
+    def lgamma_(self) -> Tensor:
+        return self._inplace(ops.lgamma(self))
+
+    def log_(self) -> Tensor:
+        return self._inplace(ops.log(self))
+
+    def log10_(self) -> Tensor:
+        return self._inplace(ops.log10(self))
+
+    def log1p_(self) -> Tensor:
+        return self._inplace(ops.log1p(self))
+
+    def log2_(self) -> Tensor:
+        return self._inplace(ops.log2(self))
+
+    def logit_(self, eps: Float | None = None) -> Tensor:
+        return self._inplace(ops.logit(self, eps))
+
+    def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor:
+        return self._inplace(ops.masked_scatter(self, mask, source))
+
+    def nan_to_num_(self, nan: Float = 0.0, posinf: Float | None = None, neginf: Float | None = None) -> Tensor:
+        return self._inplace(ops.nan_to_num(self, nan, posinf, neginf))
+
+    def reciprocal_(self) -> Tensor:
+        return self._inplace(ops.reciprocal(self))
+
+    def remainder_(self, other: Any) -> Tensor:
+        return self._inplace(ops.remainder(self, other))
+
+    def round_(self, *, decimals: Int = 0) -> Tensor:
+        return self._inplace(ops.round(self, decimals=decimals))
+
+    def rsqrt_(self) -> Tensor:
+        return self._inplace(ops.rsqrt(self))
+
+    def scatter_reduce_(
+        self, dim: Int, index: Tensor, src: Tensor, reduce: str, *, include_self: Bool = True
+    ) -> Tensor:
+        return self._inplace(ops.scatter_reduce(self, dim, index, src, reduce, include_self=include_self))
+
+    def sgn_(self) -> Tensor:
+        return self._inplace(ops.sgn(self))
+
+    def sign_(self) -> Tensor:
+        return self._inplace(ops.sign(self))
+
+    def sin_(self) -> Tensor:
+        return self._inplace(ops.sin(self))
+
+    def sinc_(self) -> Tensor:
+        return self._inplace(ops.sinc(self))
+
+    def sinh_(self) -> Tensor:
+        return self._inplace(ops.sinh(self))
+
+    def square_(self) -> Tensor:
+        return self._inplace(ops.square(self))
+
+    def tan_(self) -> Tensor:
+        return self._inplace(ops.tan(self))
+
+    def tril_(self, diagonal: Int = 0) -> Tensor:
+        return self._inplace(ops.tril(self, diagonal))
+
+    def triu_(self, diagonal: Int = 0) -> Tensor:
+        return self._inplace(ops.triu(self, diagonal))
+
+    def trunc_(self) -> Tensor:
+        return self._inplace(ops.trunc(self))
+
+    def xlogy_(self, other: Any) -> Tensor:
+        return self._inplace(ops.xlogy(self, other))
+
+    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
+        return self._inplace(ops.addmm(self, mat1, mat2, beta=beta, alpha=alpha))
+
+    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
+        return self._inplace(ops.addmv(self, mat, vec, beta=beta, alpha=alpha))
+
+    def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
+        return self._inplace(ops.addr(self, vec1, vec2, beta=beta, alpha=alpha))
+
+    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
+        return self._inplace(ops.baddbmm(self, batch1, batch2, beta=beta, alpha=alpha))
+
+    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
+        return self._inplace(ops.addbmm(self, batch1, batch2, beta=beta, alpha=alpha))
+
+    def eq_(self, other: Any) -> Tensor:
+        return self._inplace(ops.eq(self, other))
+
+    def ne_(self, other: Any) -> Tensor:
+        return self._inplace(ops.ne(self, other))
+
+    def lt_(self, other: Any) -> Tensor:
+        return self._inplace(ops.lt(self, other))
+
+    def le_(self, other: Any) -> Tensor:
+        return self._inplace(ops.le(self, other))
+
+    def gt_(self, other: Any) -> Tensor:
+        return self._inplace(ops.gt(self, other))
+
+    def ge_(self, other: Any) -> Tensor:
+        return self._inplace(ops.ge(self, other))
+
+    def logical_and_(self, other: Tensor) -> Tensor:
+        return self._inplace(ops.logical_and(self, other))
+
+    def logical_or_(self, other: Tensor) -> Tensor:
+        return self._inplace(ops.logical_or(self, other))
+
+    def logical_xor_(self, other: Tensor) -> Tensor:
+        return self._inplace(ops.logical_xor(self, other))
+
+    def logical_not_(self) -> Tensor:
+        return self._inplace(ops.logical_not(self))
+
+    def divide_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        return self._inplace(ops.divide(self, other, rounding_mode=rounding_mode))
+
+    def multiply_(self, other: Any) -> Tensor:
+        return self._inplace(ops.multiply(self, other))
+
+    def subtract_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        return self._inplace(ops.subtract(self, other, alpha=alpha))
+
+    def absolute_(self) -> Tensor:
+        return self._inplace(ops.absolute(self))
+
+    def arccos_(self) -> Tensor:
+        return self._inplace(ops.arccos(self))
+
+    def arcsin_(self) -> Tensor:
+        return self._inplace(ops.arcsin(self))
+
+    def arctan_(self) -> Tensor:
+        return self._inplace(ops.arctan(self))
+
+    def negative_(self) -> Tensor:
+        return self._inplace(ops.negative(self))
+
+    def true_divide_(self, other: Any) -> Tensor:
+        return self._inplace(ops.true_divide(self, other))
+
+    def exponential_(self, lambd: Float = 1.0, *, generator: Any = None) -> Tensor:
+        """Overwrites with exponentially distributed numbers of rate lambd."""
+        drawn = random.uniform(self.shape, 0.0, 1.0, self.dtype, self.device, generator)
+        return self._inplace(ops.log1p(-drawn) * (-1 / lambd))
+
+    def log_normal_(self, mean: Float = 1.0, std: Float = 2.0, *, generator: Any = None) -> Tensor:
+        """Overwrites with exponentials of normal numbers."""
+        return self._inplace(ops.exp(random.normal_like(self, mean, std, generator)))
+
+    def geometric_(self, p: Float, *, generator: Any = None) -> Tensor:
+        """Overwrites with the numbers of trials until the first success, which has probability p."""
+        drawn = random.rand(*self.shape, device=self.device, generator=generator)
+        return self._inplace(ops.cast(ops.floor(ops.log1p(-drawn) / math.log1p(-p)) + 1, self.dtype))
+
+    def random_(self, low: Int = 0, high: Int | None = None, *, generator: Any = None) -> Tensor:
+        """Overwrites with integers from low to high - 1; `random_(high)` starts at 0. Floats get up to 2**mantissa."""
+        if high is None:
+            low, high = 0, low or (2 ** np.finfo(self.dtype).nmant if self.is_floating_point() else 1 << 31)
+        drawn = random.randint(low, high, self.shape, generator=generator, device=self.device)
+        return self._inplace(ops.cast(drawn, self.dtype))
+
+    def fill_diagonal_(self, fill_value: Scalar) -> Tensor:
+        """Overwrites the main diagonal of a matrix."""
+        eye = ops.eye(*self.shape, dtype=dtypes.bool, device=self.device)
+        return self._inplace(ops.where(eye, ops.full_like(self, fill_value), self))
+
+    def squeeze_(self, dim: Dim = None) -> Tensor:
+        return self._reshape_in_place(ops.squeeze(self, dim))
+
+    def unsqueeze_(self, dim: Int) -> Tensor:
+        return self._reshape_in_place(ops.unsqueeze(self, dim))
+
+    def t_(self) -> Tensor:
+        return self._reshape_in_place(ops.t(self))
+
+    def transpose_(self, dim0: Int, dim1: Int) -> Tensor:
+        return self._reshape_in_place(ops.transpose(self, dim0, dim1))
+
+    def _reshape_in_place(self, view: Tensor) -> Tensor:
+        """Becomes the view of itself: its shape and its history."""
+        if self.requires_grad and self._node is None and autograd.is_grad_enabled():
+            raise RuntimeError("a leaf that requires a gradient cannot change its shape in place; use no_grad()")
+        self._array, self._node, self._index = view._array, view._node, view._index
+        return self
 
     def uniform_(self, a: Float = 0.0, b: Float = 1.0, *, generator: Any = None) -> Tensor:
         """Overwrites with numbers uniform in [a, b)."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any, TypeVar
 
 from ..autograd import no_grad
 from ..tensor import RemovableHandle, Tensor
+from .hooks import with_backward_hooks
 from .parameter import Parameter
 
 M = TypeVar("M", bound="Module")
@@ -32,6 +32,7 @@ class Module:
             "_forward_hooks": [],
             "_forward_pre_hooks": [],
             "_backward_hooks": [],
+            "_backward_pre_hooks": [],
         }
         self.__dict__.update(fields)
 
@@ -39,17 +40,20 @@ class Module:
         raise TypeError(f"{type(self).__name__} does not define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        for hook in self._forward_pre_hooks:
-            changed = hook(self, args)
-            if changed is not None:
+        for hook, with_kwargs in self._forward_pre_hooks:
+            changed = hook(self, args, kwargs) if with_kwargs else hook(self, args)
+            if changed is not None and with_kwargs:
+                args, kwargs = changed
+            elif changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
-        result = self.forward(*args, **kwargs)
-        for hook in self._forward_hooks:
-            changed = hook(self, args, result)
+        if self._backward_hooks or self._backward_pre_hooks:
+            hooks = [hook for hook, _ in self._backward_pre_hooks], [hook for hook, _ in self._backward_hooks]
+            result = with_backward_hooks(self, lambda given: self.forward(*given, **kwargs), args, *hooks)
+        else:
+            result = self.forward(*args, **kwargs)
+        for hook, with_kwargs in self._forward_hooks:
+            changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
             result = result if changed is None else changed
-        if self._backward_hooks and isinstance(result, Tensor) and result.requires_grad:
-            for hook in self._backward_hooks:
-                result.register_hook(partial(_call_backward_hook, hook, self))
         return result
 
     # attributes
@@ -164,6 +168,27 @@ class Module:
             module = child
         return module
 
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter with this dotted name. AttributeError if there is none."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if module._parameters.get(name) is None:
+            raise AttributeError(f"{type(module).__name__} has no parameter {name!r}")
+        return module._parameters[name]  # type: ignore[no-any-return]
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer with this dotted name. AttributeError if there is none."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if module._buffers.get(name) is None:
+            raise AttributeError(f"{type(module).__name__} has no buffer {name!r}")
+        return module._buffers[name]  # type: ignore[no-any-return]
+
+    def set_submodule(self, target: str, module: Module) -> None:
+        """Puts a module in the place with this dotted name, whose parent must exist."""
+        path, _, name = target.rpartition(".")
+        self.get_submodule(path).add_module(name, module)
+
     # mode, place and state
 
     def train(self: M, mode: bool = True) -> M:
@@ -277,20 +302,38 @@ class Module:
 
     # hooks
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """`hook(module, args, output)` after each forward; what it returns, if not None, takes the output's place."""
-        return _register(self._forward_hooks, hook)
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """`hook(module, args, output)` after each forward; what it returns, if not None, takes the output's place.
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """`hook(module, args)` before each forward; what it returns, if not None, takes the arguments' place."""
-        return _register(self._forward_pre_hooks, hook)
+        prepend      call it before the hooks that are there already.
+        with_kwargs  call it as `hook(module, args, kwargs, output)`.
+        """
+        return _register(self._forward_hooks, hook, prepend, with_kwargs)
 
-    def register_full_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """`hook(module, None, (grad_output,))` when the gradient of the output is known; may return another one."""
-        return _register(self._backward_hooks, hook)
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """`hook(module, args)` before each forward; what it returns, if not None, takes the arguments' place.
+
+        With `with_kwargs` it is `hook(module, args, kwargs)` and returns both.
+        """
+        return _register(self._forward_pre_hooks, hook, prepend, with_kwargs)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """`hook(module, grad_input, grad_output)` when the gradients of the positional inputs are known.
+
+        Both are tuples, with None for what has no gradient; what it returns, if not None, takes grad_input's place.
+        """
+        return _register(self._backward_hooks, hook, prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """`hook(module, grad_output)` when the gradients of the outputs are known; what it returns takes their place."""
+        return _register(self._backward_pre_hooks, hook, prepend)
 
     def _has_hooks(self) -> bool:
-        return bool(self._forward_hooks or self._forward_pre_hooks or self._backward_hooks)
+        return bool(self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks)
 
     # printing
 
@@ -306,10 +349,7 @@ class Module:
         return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
 
 
-def _register(hooks: list[Any], hook: Callable[..., Any]) -> RemovableHandle:
-    hooks.append(hook)
-    return RemovableHandle(lambda: hooks.remove(hook))
-
-
-def _call_backward_hook(hook: Callable[..., Any], module: Module, grad: Tensor) -> Any:
-    return hook(module, None, (grad,))
+def _register(hooks: list[Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool = False) -> RemovableHandle:
+    entry = hook, with_kwargs
+    hooks.insert(0 if prepend else len(hooks), entry)
+    return RemovableHandle(lambda: hooks.remove(entry))

@@ -254,8 +254,9 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return Gather.apply(input, index, _check_index("gather", input, dim, index))
 
 
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
-    """A copy of input with output[index[i][j]][j] = src[i][j] for dim 0, and so on; `src` may be a number."""
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None) -> Tensor:
+    """A copy of input with output[index[i][j]][j] = src[i][j] for dim 0, and so on; a number may be given, also as `value`."""
+    src = value if src is None else src
     at = _check_index("scatter", input, dim, index)
     if not isinstance(src, Tensor):
         src = tensor(src, dtype=input.dtype, device=input.device)
@@ -274,8 +275,9 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return getitem(input, (slice(None),) * wrap(dim, input.ndim) + (index.reshape(-1),))
 
 
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """A copy of input with source[i] added to entry index[i] of a dimension."""
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+    """A copy of input with alpha * source[i] added to entry index[i] of a dimension."""
+    source = source if alpha == 1 else source * alpha
     at = wrap(dim, input.ndim)
     shape = [1] * input.ndim
     shape[at] = -1
@@ -309,8 +311,15 @@ def nonzero(input: Tensor) -> Tensor:
     return Tensor._make(xp(input._array).stack(found, axis=1).astype(np.int64))
 
 
-def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
-    return gather(input, dim, indices)
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather`, broadcasting the other dimensions; of the flattened input without `dim`."""
+    if dim is None:
+        return gather(input.reshape(-1), 0, indices.reshape(-1))
+    at = wrap(dim, input.ndim)
+    shapes = [tuple(1 if i == at else n for i, n in enumerate(t.shape)) for t in (input, indices)]
+    common = np.broadcast_shapes(*shapes)
+    full = [tuple(t.shape[at] if i == at else n for i, n in enumerate(common)) for t in (input, indices)]
+    return gather(input.expand(full[0]), at, indices.expand(full[1]).contiguous())
 
 
 def embedding(weight: Tensor, indices: Tensor) -> Tensor:
@@ -335,17 +344,39 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     return Tensor._make((input._array[..., None] == m.arange(classes)).astype(np.int64))
 
 
-def unique(input: Tensor, return_inverse: bool = False, return_counts: bool = False) -> Any:
-    """The distinct elements in ascending order; on request also each element's place among them, and the counts."""
-    found = xp(input._array).unique(input._array, return_inverse=return_inverse, return_counts=return_counts)
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """The distinct elements in ascending order, whether `sorted` or not; of slices along `dim` if given.
+
+    On request also each element's place among them, and the counts.
+    """
+    array, m = input._array, xp(input._array)
+    if dim is not None:  # CuPy has no unique of slices
+        host = array if isinstance(array, np.ndarray) else array.get()
+        distinct: Any = np.unique
+        found = distinct(host, return_inverse=return_inverse, return_counts=return_counts, axis=wrap(dim, input.ndim))
+        found = tuple(map(m.asarray, found)) if isinstance(found, tuple) else m.asarray(found)
+    else:
+        found = m.unique(array, return_inverse=return_inverse, return_counts=return_counts)
     if not isinstance(found, tuple):
         return Tensor._make(found)
     parts = [Tensor._make(part) for part in found]
     if return_inverse:
-        parts[1] = parts[1].reshape(input.shape)
+        parts[1] = parts[1].reshape(input.shape if dim is None else -1)
     return tuple(parts)
 
 
-def bincount(input: Tensor, minlength: int = 0) -> Tensor:
-    """How often each of 0, 1, ... occurs in a vector of integers: int64."""
-    return Tensor._make(xp(input._array).bincount(input._array, minlength=minlength).astype(np.int64))
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each of 0, 1, ... occurs in a vector of integers: int64; or the sums of their weights."""
+    if input.ndim != 1 or input.dtype.kind not in "iu":
+        raise ValueError(f"input has shape {input.shape} and dtype {input.dtype}, expected a vector of integers")
+    m = xp(input._array)
+    if weights is None:
+        return Tensor._make(m.bincount(input._array, minlength=minlength).astype(np.int64))
+    dtype = weights.dtype if weights.is_floating_point() else np.dtype(np.float64)
+    return Tensor._make(m.bincount(input._array, weights._array, minlength).astype(dtype))

@@ -122,7 +122,9 @@ def _count(input: Tensor, dims: tuple[int, ...]) -> int:
     return math.prod(input._array.shape[d] for d in dims)
 
 
-def prod(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    if dtype is not None:
+        input = cast(input, dtypes.as_dtype(dtype))
     if input._array.dtype.kind in "biu":
         input = cast(input, dtypes.int64)
     if dim is None:
@@ -163,8 +165,10 @@ def std_mean(
     return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
-def norm(input: Tensor, p: float | str = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
+def norm(input: Tensor, p: float | str = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The p-norm of the elements along `dim`; p may be infinite or "fro" (2)."""
+    if dtype is not None:
+        input = cast(input, dtypes.as_dtype(dtype))
     dims = wrap_all(dim, input.ndim)
     p = 2.0 if p == "fro" else float(p)
     if p == float("inf"):
@@ -257,13 +261,17 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     return sum(input != 0, dim)
 
 
-def cumsum(input: Tensor, dim: int) -> Tensor:
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    if dtype is not None:
+        input = cast(input, dtypes.as_dtype(dtype))
     if input._array.dtype.kind in "biu":
         input = cast(input, dtypes.int64)
     return CumSum.apply(input, wrap(dim, input.ndim))
 
 
-def cumprod(input: Tensor, dim: int) -> Tensor:
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    if dtype is not None:
+        input = cast(input, dtypes.as_dtype(dtype))
     if input._array.dtype.kind in "biu":
         input = cast(input, dtypes.int64)
     at = wrap(dim, input.ndim)
@@ -328,8 +336,8 @@ class LogSoftmax(Op):
         return gy - exp(ctx.output()) * sum(gy, ctx.dim, True), None
 
 
-def argsort(input: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
-    """The indices that sort along `dim`, equal elements in their order: int64."""
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """The indices that sort along `dim`, equal elements in their order whether `stable` or not: int64."""
     array, m = input._array, xp(input._array)
     if array.ndim == 0:
         return Tensor._make(m.zeros((), np.int64))
@@ -341,13 +349,17 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
     return Tensor._make(order.astype(np.int64))
 
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False) -> ValuesIndices:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
+    """The elements in order along `dim`, and their places; equal ones keep their order whether `stable` or not."""
     indices = argsort(input, dim, descending)
     return ValuesIndices(gather(input, dim, indices), indices)
 
 
-def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True) -> ValuesIndices:
-    """The k largest (or smallest) elements along `dim`, in order, and their indices. ValueError if there are fewer."""
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
+    """The k largest (or smallest) elements along `dim`, in order whether `sorted` or not, and their indices.
+
+    ValueError if there are fewer.
+    """
     axis = wrap(dim, input.ndim)
     if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
         raise ValueError(f"k is {k}, expected 0 to {input.shape[axis]}: dimension {dim} of {input.shape}")

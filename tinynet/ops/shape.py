@@ -241,12 +241,17 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, (1,) * builtins.max(0, input.ndim - len(counts)) + counts)
 
 
-def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
-    """Each element `repeats` times in a row."""
+def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+    """Each element `repeats` times in a row; a vector of counts has one for each entry of the dimension."""
     if dim is None:
         input, dim = reshape(input, -1), 0
     at = wrap(dim, input.ndim)
-    shape = (*input.shape[: at + 1], repeats, *input.shape[at + 1 :])
+    if isinstance(repeats, Tensor) and repeats.numel() != 1:
+        if repeats.shape != (input.shape[at],):
+            raise ValueError(f"repeats has shape {repeats.shape}, expected {(input.shape[at],)}")
+        places = np.repeat(np.arange(input.shape[at]), repeats.cpu().numpy())
+        return input[(slice(None),) * at + (Tensor._make(xp(input._array).asarray(places)),)]
+    shape = (*input.shape[: at + 1], int(repeats), *input.shape[at + 1 :])
     return flatten(expand(unsqueeze(input, at + 1), shape), at, at + 1)
 
 
@@ -358,8 +363,12 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     return movedim(input[(slice(None),) * at + (index,)], at + 1, -1)
 
 
-def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
-    """The n-th differences of neighbours along a dimension."""
+def diff(
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
+    """The n-th differences of neighbours along a dimension, with what is to stand before and after."""
+    if prepend is not None or append is not None:
+        input = cat([t for t in (prepend, input, append) if t is not None], dim)
     for _ in range(n):
         length = builtins.max(input.shape[wrap(dim, input.ndim)] - 1, 0)
         input = narrow(input, dim, input.shape[dim] - length, length) - narrow(input, dim, 0, length)

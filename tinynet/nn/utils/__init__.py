@@ -5,14 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..autograd import no_grad
-from ..ops import cat, clamp, norm, stack
-from ..tensor import Tensor
+from ...autograd import no_grad
+from ...ops import cat, clamp, norm, stack
+from ...tensor import Tensor
+from . import rnn
 
 
 def _with_grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     given = [parameters] if isinstance(parameters, Tensor) else parameters
     return [p.grad for p in given if p.grad is not None]
+
+
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """The common norm of all tensors. RuntimeError if it is not finite and `error_if_nonfinite`."""
+    given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if not given:
+        return Tensor(0.0)
+    total = norm(stack([norm(t, norm_type).to(given[0].device) for t in given]), norm_type)
+    if error_if_nonfinite and not bool(total.isfinite()):
+        raise RuntimeError(f"the norm is {total.item()}, expected a finite number")
+    return total
+
+
+def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
+    """Scales all gradients by max_norm / total_norm if that is below 1."""
+    with no_grad():
+        scale = clamp(max_norm / (total_norm + 1e-6), max=1.0)
+        for g in _with_grads(parameters):
+            g.mul_(scale)
 
 
 def clip_grad_norm_(
@@ -22,17 +44,11 @@ def clip_grad_norm_(
 
     Raises RuntimeError for a norm that is not finite if `error_if_nonfinite`.
     """
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     with no_grad():
-        grads = _with_grads(parameters)
-        if not grads:
-            return Tensor(0.0)
-        total = norm(stack([norm(g, norm_type) for g in grads]), norm_type)
-        if error_if_nonfinite and not bool(total.isfinite()):
-            raise RuntimeError(f"the norm of the gradients is {total.item()}")
-        scale = clamp(max_norm / (total + 1e-6), max=1.0)
-        for g in grads:
-            g.mul_(scale)
-        return total
+        total = get_total_norm(_with_grads(given), norm_type, error_if_nonfinite)
+        clip_grads_with_norm_(given, max_norm, total)
+    return total
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
@@ -57,3 +73,14 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         for p in targets:
             p.copy_(vec[start : start + p.numel()].reshape(p.shape))
             start += p.numel()
+
+
+__all__ = [
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
+    "parameters_to_vector",
+    "rnn",
+    "vector_to_parameters",
+]

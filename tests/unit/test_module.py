@@ -1,0 +1,114 @@
+"""Modules: hooks, names, and the helpers of nn.utils."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinynet
+from tinynet import nn
+from tinynet.nn import utils
+
+
+def hooked(t: Any, record: list[Any]) -> Any:
+    """A model of two layers with every hook, and what they saw."""
+    model = t.nn.Sequential(t.nn.Linear(3, 2), t.nn.Tanh())
+    with t.no_grad():
+        model[0].weight.fill_(0.5)
+        model[0].bias.fill_(0.1)
+    first = model[0]
+    first.register_forward_pre_hook(lambda m, args: (args[0] * 2,))
+    first.register_forward_hook(lambda m, args, output: record.append(args[0]) or output + 1)
+    first.register_full_backward_pre_hook(lambda m, grads: (grads[0] * 3,))
+    first.register_full_backward_hook(lambda m, inputs, outputs: record.extend([*inputs, *outputs]) or (inputs[0] * 5,))
+    model.register_full_backward_hook(lambda m, inputs, outputs: record.extend(outputs))
+    return model
+
+
+def test_hooks_are_torchs() -> None:
+    torch = pytest.importorskip("torch")
+    seen: list[list[Any]] = []
+    for t in (tinynet, torch):
+        record: list[Any] = []
+        model = hooked(t, record)
+        x = t.tensor([[0.1, -0.2, 0.3], [1.0, 2.0, -1.0]], requires_grad=True)
+        (model(x) ** 2).sum().backward()
+        seen.append([v.detach().numpy() for v in (*record, x.grad, model[0].weight.grad, model[0].bias.grad)])
+    assert len(seen[0]) == len(seen[1])
+    for ours, theirs in zip(*seen):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+def test_backward_hook_by_hand(device: str) -> None:
+    """y = 3 x: the gradient at the output is 2 y, at the input three times that, doubled by the hook."""
+    layer = nn.Linear(1, 1, bias=False).to(device)
+    layer.weight.data.fill_(3.0)
+    seen: list[Any] = []
+    handle = layer.register_full_backward_hook(lambda m, i, o: seen.append((i[0].item(), o[0].item())) or (i[0] * 2,))
+    x = tinynet.tensor([[1.0]], device=device, requires_grad=True)
+    (layer(x) ** 2).sum().backward()
+    assert seen == [(18.0, 6.0)]
+    assert x.grad.item() == 36.0
+    handle.remove()
+    (layer(x) ** 2).sum().backward()
+    assert len(seen) == 1
+
+
+def test_backward_hook_without_a_gradient_at_the_input() -> None:
+    layer = nn.Linear(1, 1)
+    seen: list[Any] = []
+    layer.register_full_backward_hook(lambda m, inputs, outputs: seen.append((inputs, outputs[0].item())))
+    layer(tinynet.ones(1, 1)).sum().backward()
+    assert seen == [((None,), 1.0)]
+
+
+def test_hooks_with_keywords_and_order() -> None:
+    class Scaled(nn.Module):
+        def forward(self, x: Any, *, by: float = 1.0) -> Any:
+            return x * by
+
+    module, order = Scaled(), []
+    module.register_forward_pre_hook(lambda m, args, kwargs: (args, {"by": kwargs["by"] + 1}), with_kwargs=True)
+    module.register_forward_hook(lambda m, args, output: order.append("second"))
+    module.register_forward_hook(lambda m, a, kwargs, o: order.append(kwargs["by"]), prepend=True, with_kwargs=True)
+    assert module(tinynet.ones(1), by=2.0).item() == 3.0
+    assert order == [3.0, "second"]
+
+
+def test_lookup_by_name() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2)))
+    assert model.get_parameter("1.0.weight") is model[1][0].weight
+    assert model.get_buffer("1.0.running_mean") is model[1][0].running_mean
+    model.set_submodule("1.0", nn.Identity())
+    assert type(model[1][0]) is nn.Identity
+    with pytest.raises(AttributeError, match="no parameter 'scale'"):
+        model.get_parameter("0.scale")
+
+
+def test_clipping_by_norm() -> None:
+    p, q = (tinynet.zeros(2, requires_grad=True) for _ in range(2))
+    p.grad, q.grad = tinynet.tensor([3.0, 0.0]), tinynet.tensor([0.0, 4.0])
+    assert utils.get_total_norm([p.grad, q.grad]).item() == 5.0
+    assert utils.clip_grad_norm_((t for t in (p, q)), 1.0).item() == 5.0
+    np.testing.assert_allclose(q.grad.tolist(), [0.0, 0.8], rtol=1e-5)
+    utils.clip_grad_value_([p, q], 0.5)
+    np.testing.assert_allclose([p.grad[0].item(), q.grad[1].item()], [0.5, 0.5])
+    p.grad = tinynet.tensor([float("inf"), 0.0])
+    with pytest.raises(RuntimeError, match="inf"):
+        utils.clip_grad_norm_([p, q], 1.0, error_if_nonfinite=True)
+    assert q.grad[1].item() == 0.5
+
+
+def test_padded_sequences() -> None:
+    rows = [tinynet.ones(2, 3), tinynet.ones(4, 3) * 2, tinynet.ones(1, 3)]
+    padded = utils.rnn.pad_sequence(rows, padding_value=-1.0)
+    assert padded.shape == (4, 3, 3)
+    assert padded[:, 0, 0].tolist() == [1, 1, -1, -1]
+    left = utils.rnn.pad_sequence(rows, True, 0.0, "left")
+    assert left[2, :, 0].tolist() == [0, 0, 0, 1]
+    for row, back in zip(rows, utils.rnn.unpad_sequence(padded, tinynet.tensor([2, 4, 1]))):
+        assert tinynet.equal(row, back)
+    with pytest.raises(ValueError, match="sequences have shapes"):
+        utils.rnn.pad_sequence([tinynet.ones(2, 3), tinynet.ones(2, 2)])

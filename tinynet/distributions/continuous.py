@@ -1,0 +1,92 @@
+"""Distributions over real numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import ops, random
+from ..tensor import Tensor
+from .distribution import POSITIVE, REAL, Distribution, together
+
+
+class Normal(Distribution):
+    """The normal distribution with mean `loc` and standard deviation `scale`."""
+
+    arguments = {"loc": REAL, "scale": POSITIVE}  # noqa: RUF012 - a table, not changed
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = together(loc, scale)
+        super().__init__(self.loc.shape, validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+    @property
+    def stddev(self) -> Tensor:
+        return self.scale
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale**2
+
+    def _draw(self, shape: tuple[int, ...], generator: random.Generator | None) -> Tensor:
+        noise = random.randn(shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
+        return self.loc + self.scale * noise
+
+    def log_prob(self, value: Any) -> Tensor:
+        distance = (self._check(value) - self.loc) / self.scale
+        return -0.5 * distance * distance - ops.log(self.scale) - 0.5 * math.log(2 * math.pi)
+
+    def cdf(self, value: Any) -> Tensor:
+        """The probability of at most `value`."""
+        return 0.5 * (1 + ops.erf((self._check(value) - self.loc) / (self.scale * math.sqrt(2))))
+
+    def entropy(self) -> Tensor:
+        return 0.5 + 0.5 * math.log(2 * math.pi) + ops.log(self.scale)
+
+
+class Uniform(Distribution):
+    """Uniform from `low` to below `high`. ValueError unless low < high."""
+
+    arguments = {"low": REAL, "high": REAL}  # noqa: RUF012 - a table, not changed
+    has_rsample = True
+
+    def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
+        self.low, self.high = together(low, high)
+        super().__init__(self.low.shape, validate_args)
+        if self.validate and not bool((self.low < self.high).all().item()):
+            raise ValueError(f"low is {self.low} and high {self.high}, expected low < high")
+
+    def support(self, value: Tensor) -> Tensor:
+        return (value >= self.low.detach()) & (value <= self.high.detach())
+
+    @property
+    def mean(self) -> Tensor:
+        return (self.low + self.high) / 2
+
+    @property
+    def variance(self) -> Tensor:
+        return (self.high - self.low) ** 2 / 12
+
+    def _draw(self, shape: tuple[int, ...], generator: random.Generator | None) -> Tensor:
+        drawn = random.rand(shape, dtype=self.low.dtype, device=self.low.device, generator=generator)
+        return self.low + drawn * (self.high - self.low)
+
+    def log_prob(self, value: Any) -> Tensor:
+        given = self._check(value)
+        inside = ((given >= self.low) & (given < self.high)).to(dtype=self.low.dtype)
+        return ops.log(inside) - ops.log(self.high - self.low)
+
+    def cdf(self, value: Any) -> Tensor:
+        """The probability of at most `value`."""
+        return ((self._check(value) - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
+
+    def entropy(self) -> Tensor:
+        return ops.log(self.high - self.low)
