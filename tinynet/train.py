@@ -498,18 +498,31 @@ def _fits(arrays: list[tuple[Any, Any]], device: Any) -> bool:
     return bool(sum(array.nbytes for pair in arrays for array in pair) <= free // 2)
 
 
+def _kind(name: str) -> Any:
+    """The class of a data set that comes with a name."""
+    from . import datasets
+
+    kinds = (datasets.MNIST, datasets.FashionMNIST, datasets.KMNIST, datasets.CIFAR10)
+    return dict(zip(DATASETS, kinds))[name]
+
+
+def class_names(args: argparse.Namespace, classes: int) -> list[str]:
+    """What the classes of the data are called: their numbers, where there is nothing better."""
+    from .datasets.folder import find_images
+
+    if args.data_dir is None:
+        return list(_kind(args.dataset).classes)
+    if (args.data_dir / "train").is_dir():
+        return list(find_images(args.data_dir / "train")[0])
+    return [str(number) for number in range(classes)]
+
+
 def _arrays(args: argparse.Namespace) -> list[tuple[Any, Any]]:
     """(images (N, C, H, W), labels int64) of the training and the test part."""
     from . import datasets
 
     if args.data_dir is None:
-        kinds: dict[str, Any] = {
-            "mnist": datasets.MNIST,
-            "fashion-mnist": datasets.FashionMNIST,
-            "kmnist": datasets.KMNIST,
-            "cifar10": datasets.CIFAR10,
-        }
-        parts = [kinds[args.dataset](train=train, download=True) for train in (True, False)]
+        parts = [_kind(args.dataset)(train=train, download=True) for train in (True, False)]
         arrays = [(part.data.numpy(), part.targets.numpy()) for part in parts]
     else:
         x_train, y_train, x_test, y_test = datasets.load_folder(args.data_dir)

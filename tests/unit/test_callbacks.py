@@ -27,7 +27,7 @@ from tinynet.callbacks import (
     TerminateOnNaN,
 )
 from tinynet.checkpoint import load_weights
-from tinynet.metrics import F1, ConfusionMatrix
+from tinynet.metrics import F1, Accuracy, ConfusionMatrix
 
 
 class Script(Callback):
@@ -206,6 +206,23 @@ def test_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = make(callbacks=[TensorBoard(tmp_path)]).fit(batches(), 2)
     assert ("train/loss", rows[1]["train_loss"], 2) in written
     assert written[-1] == ("closed",)
+
+
+def test_tensorboard_files_can_be_read(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX")
+    from tensorboardX.proto.event_pb2 import Event
+
+    rows = make(callbacks=[TensorBoard(tmp_path)], metrics={"accuracy": Accuracy()}).fit(batches(), 2)
+    (path,) = tmp_path.iterdir()
+    data, found = path.read_bytes(), {}
+    while data:  # records of an eight-byte length, its checksum, an event, and the event's checksum
+        length = int.from_bytes(data[:8], "little")
+        event = Event.FromString(data[12 : 12 + length])
+        found |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
+        data = data[16 + length :]
+    for row in rows:
+        assert found["train/loss", row["epoch"]] == pytest.approx(row["train_loss"], rel=1e-6)
+        assert found["train/accuracy", row["epoch"]] == pytest.approx(row["train_accuracy"], rel=1e-6)
 
 
 def test_tensorboard_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,9 @@ import pytest
 
 import tinynet
 from tinynet import report, train
-from tinynet.checkpoint import load_weights
+from tinynet.checkpoint import load_weights, save_weights
 from tinynet.datasets import MNIST
+from tinynet.device import simulated
 
 pytest.importorskip("matplotlib")
 
@@ -155,6 +156,8 @@ def test_the_command_on_the_page_makes_the_same_run(runs: Any) -> None:
 
 
 def test_find_on_either_device(runs: Any, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if device == "cuda" and simulated():
+        pytest.skip("networks of this size are too much for the simulator")
     for name, value in (("STEPS", 2), ("EXAMPLES", 2)):
         monkeypatch.setattr(findings, name, value)
     here, there = runs["cnn"][3], findings.find(runs["cnn"][0], device)
@@ -162,6 +165,36 @@ def test_find_on_either_device(runs: Any, device: str, monkeypatch: pytest.Monke
     for name in ("saliency", "integrated", "cam"):
         a, b = (getattr(found.examples, name)[:2] for found in (here, there))
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * np.abs(a).max())
+
+
+@pytest.mark.parametrize("kind", ["lenet5", "gru", "transformer"])
+def test_other_kinds_of_models(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untrained, without an epoch, and classes with names."""
+    for place, name, value in ((findings, "STEPS", 2), (findings, "EXAMPLES", 2), (figures, "DPI", 20)):
+        monkeypatch.setattr(place, name, value)
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
+    labels = np.arange(12) % 10
+    np.savez(tmp_path / "data.npz", x_train=pixels, y_train=labels, x_test=pixels, y_test=labels)
+    options = train.parser().parse_args(["--model", kind, "--data-dir", str(tmp_path / "data.npz")])
+    (tmp_path / "config.json").write_text(json.dumps(train._config(options)))
+    (tmp_path / "metrics.jsonl").write_text("")
+    save_weights(tinynet.models.create(kind), tmp_path / "model.safetensors")
+    monkeypatch.setattr(train, "class_names", lambda args, n: [f"class number {i}" for i in range(n)])
+    found = findings.find(tmp_path, "cpu")
+    pictures = figures.draw(found)
+    text = Page(page.render(found, pictures)).text
+    assert ("weights" in pictures) == (kind == "lenet5") == (found.cam_layer != "")
+    assert (f"There is no Grad-CAM, as the model {kind} has no feature maps" in text) == (kind != "lenet5")
+    assert (f"The model {kind} has no layer whose weights can be seen as images." in text) == (kind != "lenet5")
+    assert "class number 3" in text
+    assert "No epoch was finished." in text
+
+
+def test_class_names() -> None:
+    options = train.parser().parse_args(["--dataset", "fashion-mnist"])
+    assert train.class_names(options, 10)[9] == "Ankle boot"
+    options.data_dir = Path("numbers.npz")
+    assert train.class_names(options, 3) == ["0", "1", "2"]
 
 
 def test_no_mistakes_no_epochs_other_classes(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ class Findings:
 def find(folder: Path, device: str = "auto") -> Findings:
     """Evaluates the run in this folder. Errors as `tinynet.train.restore`, and DeviceUnavailableError."""
     from ..device import require
-    from ..train import restore
+    from ..train import class_names, restore
     from ..trainer import choose_device
 
     place = choose_device(device)
@@ -104,7 +104,7 @@ def find(folder: Path, device: str = "auto") -> Findings:
         history=[json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()],
         device=str(place),
         parameters=sum(p.numel() for p in model.parameters()),
-        classes=[str(c) for c in range(built.classes)],
+        classes=class_names(options, built.classes),
         loss=float(loss.mean()),
         accuracy=float(np.mean(predictions == labels)),
         confusion=figures.pop("confusion").compute(),

@@ -172,7 +172,7 @@ def _explanations(found: Findings, pictures: dict[str, Picture]) -> str:
 
 def _weights(found: Findings, pictures: dict[str, Picture]) -> str:
     if "weights" not in pictures:
-        return "<p>The first layer's weights are no images.</p>"
+        return f"<p>The model {found.options.model} has no layer whose weights can be seen as images.</p>"
     count, total = len(found.weights), found.weights_total
     which = f"All {total}" if count == total else f"{count} of {total}"
     kinds = "filters" if "Conv" in found.weights_layer else "units, those with the largest weights"
