@@ -74,9 +74,8 @@ def find(folder: Path, device: str = "auto") -> Findings:
     model = built.model.eval()
     test = built.loaders["test"]
     with no_grad():
-        logits, labels = (
-            ops.cat(parts) for parts in zip(*((model(built.prepare(images)), labels) for images, labels in test))
-        )
+        parts = ((model(built.prepare(images.to(place))), labels.to(place)) for images, labels in test)
+        logits, labels = (ops.cat(part) for part in zip(*parts))
         losses = F.cross_entropy(logits, labels, reduction="none")
         confidences, predictions = logits.softmax(dim=1).max(dim=1)
     figures: dict[str, Any] = {
