@@ -164,6 +164,17 @@ def test_memory_of_batches_is_used_again_in_time(device: str) -> None:
     np.testing.assert_allclose(tinynet.cat(sums).cpu().numpy(), array.sum(1), rtol=1e-5)
 
 
+def test_pinning_leaves_what_is_on_a_device(device: str) -> None:
+    array = RNG.random((6, 3)).astype(np.float32)
+    for target in (None, device):
+        loader = data.DataLoader(
+            data.TensorDataset(tinynet.tensor(array, device=device)), 4, pin_memory=True, device=target
+        )
+        batches = [batch for (batch,) in loader]
+        assert {batch.device.type for batch in batches} == {device}
+        assert np.array_equal(tinynet.cat(batches).cpu().numpy(), array)
+
+
 def test_pinned_memory_without_a_device() -> None:
     batches = list(data.DataLoader(Numbers(5), 2, pin_memory=True))
     assert [batch[0].tolist() for batch in batches] == [[0.0, 1.0], [2.0, 3.0], [4.0]]

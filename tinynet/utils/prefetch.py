@@ -72,7 +72,9 @@ def each_tensor(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def pinned(tensor: Tensor) -> Tensor:
-    """A copy in memory that a device can copy from while the program goes on."""
+    """A copy in memory that a device can copy from while the program goes on; a tensor on a device stays."""
+    if not isinstance(tensor._array, np.ndarray):
+        return tensor
     import cupyx
 
     array = cupyx.empty_pinned(tensor.shape, tensor.dtype)
