@@ -25,6 +25,7 @@ import numpy as np
 
 from . import dtypes
 from .autograd import Op
+from .capture import refuse
 from .device import device_of, xp
 from .grad_mode import _mode
 from .ops import cast
@@ -231,6 +232,9 @@ class GradScaler:
         if id(optimizer) not in self._found:
             self.unscale_(optimizer)
         self._stepped.add(id(optimizer))
+        refuse(
+            "GradScaler.step waits for the gradients to see whether they are finite", "use bfloat16, without a scaler"
+        )
         return None if bool(self._found[id(optimizer)]) else optimizer.step()
 
     def update(self, new_scale: float | Tensor | None = None) -> None:

@@ -101,6 +101,11 @@ def parser() -> argparse.ArgumentParser:
         help=f"of the learning rate, times in epochs: {', '.join(schedules.SCHEDULES)}; such as step:step_size=2,gamma=0.5, "
         "cosine:warmup=1, 'lambda:1/(1+epoch)', or 'linear:start=0.1,final=1 for 2 then cosine'; default: cosine",
     )
+    g.add_argument(
+        "--amp",
+        choices=("fp16", "bf16", "tf32"),
+        help="mixed precision on tensor cores: float16 with a loss scale, or factors of products in bfloat16 or TF32",
+    )
     g.add_argument("--accumulate", type=count, default=1, metavar="N", help="batches to an update, default: 1")
     g.add_argument(
         "--graph", action="store_true", help="on CUDA: replay a whole step with one launch, to the same bits"
@@ -283,6 +288,8 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
         fail(str(error))
     if args.graph and (device.type != "cuda" or simulated()):
         fail(f"--graph needs a CUDA device, and the run is on {_describe(device) if simulated() else device}")
+    if args.graph and args.amp == "fp16":
+        fail("--graph excludes --amp fp16, whose loss scale is read back at each step; --amp bf16 needs none")
     if args.graph and args.accumulate > 1:
         fail("--graph holds one batch and its update, and excludes --accumulate")
     built = build(args, device)
@@ -333,6 +340,7 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
         l2=args.l2,
         max_norm=args.max_norm,
         ema=args.ema,
+        amp=args.amp,
         graph=args.graph,
     )
     if state is not None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import cuda, ops, random
+from . import cuda, dtypes, ops, random
+from .amp import GradScaler, autocast
 from .autograd import no_grad
 from .averaging import EMA
 from .device import device, simulated
@@ -18,6 +19,7 @@ from .metrics import Mean, Metric
 from .nn import Module
 from .nn.utils import clip_grad_norm_, clip_grad_value_
 from .optim import Optimizer
+from .precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .tensor import Tensor, as_tensor
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ class Trainer:
                       at most this Euclidean norm (Srivastava et al. 2014); default none.
     ema               decay of a moving average of the weights, which is then what is evaluated and what `fit` leaves in
                       the model; default none.
+    amp               mixed precision: "fp16" and "bf16" run the forward pass in autocast with that dtype, "fp16" with a
+                      GradScaler for the backward pass; "tf32" rounds the factors of float32 products. Weights, their
+                      gradients, the loss and the optimizer stay float32; default none.
     graph             on CUDA, replay the work on a batch, update included, as one graph (see `tinynet.cuda.graph`), to the
                       same bits. Batches of tensors on the device, such as those of a TensorDataset there, are gathered in it;
                       one of another size, such as the last, is trained on as without. Needs accumulate 1; default False.
@@ -67,12 +72,19 @@ class Trainer:
         l2: float = 0.0,
         max_norm: float | None = None,
         ema: float | None = None,
+        amp: str | None = None,
         graph: bool = False,
     ) -> None:
         if accumulate < 1:
             raise ValueError(f"accumulate is {accumulate}, expected at least 1")
         if graph and accumulate > 1:
             raise ValueError(f"graph is True and accumulate {accumulate}: a graph holds one batch and its update")
+        if amp not in (None, "fp16", "bf16", "tf32"):
+            raise ValueError(f"amp is {amp!r}, expected None, 'fp16', 'bf16' or 'tf32'")
+        if graph and amp == "fp16":
+            raise ValueError(
+                "graph is True and amp 'fp16': whether a step is skipped is read from the device; use 'bf16'"
+            )
         for name, value in (("clip_norm", clip_norm), ("clip_value", clip_value), ("max_norm", max_norm)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}, expected a number above 0")
@@ -89,6 +101,7 @@ class Trainer:
         self.l1, self.l2, self.max_norm = l1, l2, max_norm
         self.graph = graph
         self.ema = None if ema is None else EMA(model, ema)
+        self.amp, self.scaler = amp, GradScaler() if amp == "fp16" else None
         self.weights = [p for p in model.parameters() if p.ndim >= 2]
         self.mean_loss = Mean()
         self.epoch = 0  # epochs that are finished
@@ -216,9 +229,10 @@ class Trainer:
 
     def learn(self, inputs: Any, targets: Any) -> Tensor:
         """Adds the gradients of a batch, and what it gives to the metrics; returns its loss."""
-        outputs, targets = self._forward(inputs), self._placed(targets)
-        loss = self.loss(outputs, targets)
-        loss.backward()
+        with self._reduced():
+            outputs, targets = self._forward(inputs), self._placed(targets)
+            loss = self.loss(outputs, targets)
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
         with no_grad():
             self.mean_loss.add(loss.detach(), len(targets))
             for metric in self.metrics.values():
@@ -239,6 +253,8 @@ class Trainer:
     def apply(self, batches: int) -> None:
         """Changes the weights by the gradients of so many batches."""
         with no_grad():
+            if self.scaler is not None:
+                self.scaler.unscale_(self.optimizer)
             params = list(self.model.parameters())
             for p in params:
                 if p.grad is not None and batches > 1:
@@ -252,7 +268,11 @@ class Trainer:
                 clip_grad_value_(params, self.clip_value)
             if self.clip_norm is not None:
                 clip_grad_norm_(params, self.clip_norm)
-            self.optimizer.step()
+            if self.scaler is None:
+                self.optimizer.step()
+            else:
+                self.scaler.step(self.optimizer)
+                self.scaler.update()
             self.optimizer.zero_grad()
             if self.max_norm is not None:
                 for w in self.weights:
@@ -262,6 +282,19 @@ class Trainer:
     def _forward(self, inputs: Any) -> Any:
         inputs = self._placed(inputs)
         return self.model(inputs if self.prepare is None else self.prepare(inputs))
+
+    @contextmanager
+    def _reduced(self) -> Iterator[None]:
+        """The precision that `amp` asks for."""
+        before = get_float32_matmul_precision()
+        if self.amp == "tf32":
+            set_float32_matmul_precision("high")
+        low = {"fp16": dtypes.float16, "bf16": dtypes.bfloat16}.get(self.amp or "")
+        try:
+            with nullcontext() if low is None else autocast(self.place().type, low):
+                yield
+        finally:
+            set_float32_matmul_precision(before)
 
     def _placed(self, part: Any) -> Any:
         """A tensor of a batch on the model's device."""
@@ -310,8 +343,10 @@ class Trainer:
         try:
             with self._evaluating():
                 for inputs, targets in self._loader(data, batch_size, False):
-                    outputs, targets = self._forward(inputs), self._placed(targets)
-                    loss.add(self.loss(outputs, targets), len(targets))
+                    with self._reduced():
+                        outputs, targets = self._forward(inputs), self._placed(targets)
+                        batch_loss = self.loss(outputs, targets)
+                    loss.add(batch_loss, len(targets))
                     for metric in chosen.values():
                         metric.update(outputs, targets)
             return {"loss": loss.compute(), **{name: metric.compute() for name, metric in chosen.items()}}
@@ -324,7 +359,7 @@ class Trainer:
         if isinstance(data, (Tensor, np.ndarray)):
             whole = self._tensor(data)
             data = (whole[i : i + batch_size] for i in range(0, max(len(whole), 1), batch_size))
-        with self._evaluating():
+        with self._evaluating(), self._reduced():
             return ops.cat([self._forward(b[0] if isinstance(b, (tuple, list)) else b) for b in data])
 
     def current_weights(self) -> dict[str, Tensor]:
@@ -373,6 +408,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
+            "scaler": None if self.scaler is None else self.scaler.state_dict(),
             "mean_loss": self.mean_loss.state_dict(),
             "metrics": {name: metric.state_dict() for name, metric in self.metrics.items()},
             "callbacks": [[type(c).__name__, c.state_dict()] for c in self._stateful()],
@@ -388,11 +424,10 @@ class Trainer:
         saved = [name for name, _ in state_dict["callbacks"]]
         if saved != names:
             raise ValueError(f"the state has callbacks {saved}, this trainer {names}")
-        for name, own in (("scheduler", self.scheduler), ("ema", self.ema)):
-            if (own is None) != (state_dict[name] is None):
-                raise ValueError(
-                    f"the state has {'no' if state_dict[name] is None else 'a'} {name}, unlike this trainer"
-                )
+        for name, own in (("scheduler", self.scheduler), ("ema", self.ema), ("scaler", self.scaler)):
+            missing = state_dict.get(name) is None
+            if (own is None) != missing:
+                raise ValueError(f"the state has {'no' if missing else 'a'} {name}, unlike this trainer")
         if set(state_dict["metrics"]) != set(self.metrics):
             raise ValueError(f"the state has metrics {list(state_dict['metrics'])}, this trainer {list(self.metrics)}")
         place = self.place()
@@ -402,6 +437,8 @@ class Trainer:
             self.scheduler.load_state_dict(state_dict["scheduler"])
         if self.ema is not None:
             self.ema.load_state_dict(state_dict["ema"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state_dict["scaler"])
         self.mean_loss.load_state_dict(state_dict["mean_loss"], place)
         for name, metric in self.metrics.items():
             metric.load_state_dict(state_dict["metrics"][name], place)
