@@ -1,44 +1,60 @@
 """What the compilers make of each kernel: registers, shared memory, spills and the main loop's mix. No GPU is needed.
 
     pip install 'tinynet-gpu[cuda13,sass]'
-    python bench/sass.py [--arch 80 90] [--kernel matmul]
+    python bench/sass.py [--arch 80 90] [--kernel matmul] [--readme kernels/README.md]
 
 Numba compiles a kernel to PTX, ptxas assembles it for the architecture and nvdisasm takes that apart again. The main loop
-is the loop with the most multiply-adds. Occupancy is what registers and shared memory allow on a multiprocessor.
+is the loop with the most multiply-adds. Occupancy is what registers and shared memory allow on a multiprocessor. Where a
+kernel has a twin in CUDA C++ (`twins/`), nvcc compiles it and the same ptxas assembles it, in the row below.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+TWINS = Path(__file__).parent / "twins"
 FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
 
 
 @dataclass(frozen=True)
 class Form:
-    """A kernel as it is launched: with its compile-time choices made."""
+    """A kernel as it is launched, with its compile-time choices made. `twin` is a file in `twins/`."""
 
     name: str
-    kernel: Any
+    make: Callable[[], Any]
     dtype: Any = FLOAT32
+    twin: str | None = None
+    needs_tensor_cores: bool = False
+
+    @functools.cached_property
+    def kernel(self) -> Any:
+        return self.make()
 
 
 @dataclass(frozen=True)
 class Report:
-    """Of one kernel on one architecture. `loop` and `opcodes` list the main loop's and all of its opcodes."""
+    """Of one kernel on one architecture. `loop` and `opcodes` list the main loop's and all of its opcodes; `shared` are
+    bytes of shared memory, `min_blocks` the blocks that the kernel declares to share a multiprocessor.
+    """
 
+    threads: int
+    min_blocks: int
     registers: int
     shared: int
     spills: int
@@ -49,11 +65,18 @@ class Report:
         """The part of the main loop's instructions whose opcode starts with one of these."""
         return sum(op.startswith(prefixes) for op in self.loop) / max(len(self.loop), 1)
 
-    def occupancy(self, threads: int) -> int:
-        """Blocks per multiprocessor of 65,536 registers and 100 KiB of shared memory."""
+    def widths(self, kind: str) -> str:
+        """The main loop's accesses of a kind, such as "LDS", by their width in bits: "64 x 128, 8 x 32"."""
+        found = [parts for op in self.loop if (parts := op.split("."))[0] == kind]
+        bits = Counter(next((int(part) for part in op if part in ("64", "128")), 32) for op in found)
+        return ", ".join(f"{count} x {width}" for width, count in sorted(bits.items(), reverse=True)) or "-"
+
+    @property
+    def occupancy(self) -> int:
+        """Blocks per multiprocessor of 65,536 registers and 164 KiB of shared memory."""
         per_warp = -(-self.registers * 32 // 256) * 256
-        by_registers = 65536 // (per_warp * -(-threads // 32))
-        return min(by_registers, 2048 // threads, 100 * 1024 // (self.shared + 1024))
+        by_registers = 65536 // (per_warp * -(-self.threads // 32))
+        return min(by_registers, 2048 // self.threads, 164 * 1024 // (self.shared + 1024))
 
 
 def missing() -> str | None:
@@ -75,6 +98,7 @@ def forms() -> Iterator[Form]:
     from tinynet_kernels.conv2d import direct, naive, tiled
     from tinynet_kernels.counted_mean import cuda as counted_mean
     from tinynet_kernels.matmul import naive as matmul_naive
+    from tinynet_kernels.matmul import tensor_cores
     from tinynet_kernels.matmul import tiled as matmul
     from tinynet_kernels.max_pool2d import bands
     from tinynet_kernels.max_pool2d import cuda as max_pool2d
@@ -82,48 +106,92 @@ def forms() -> Iterator[Form]:
     from tinynet_kernels.optimizer import cuda as optimizer
     from tinynet_kernels.random import cuda as random
     from tinynet_kernels.runtime import parts, tiles
+    from tinynet_kernels.runtime.packing import BFLOAT16, FLOAT16, TF32
     from tinynet_kernels.softmax_cross_entropy import cuda as loss
 
     for tile in (tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL):
-        yield Form(f"matmul {tile}", matmul.product(FLOAT32, tile, True, False, True))
+        twin = "matmul.cu" if tile == tiles.LARGE else None
+        make = functools.partial(matmul.product, FLOAT32, tile, True, False, True)
+        yield Form(f"matmul {tile}", make, twin=twin)
     for tile in (tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL):
-        yield Form(f"conv2d {tile}", tiled.gathered_product(FLOAT32, tile, False, True))
-        yield Form(f"conv2d {tile} padded", tiled.gathered_product(FLOAT32, tile, True, True))
+        yield Form(f"conv2d {tile}", functools.partial(tiled.gathered_product, FLOAT32, tile, False, True))
+        yield Form(f"conv2d {tile} padded", functools.partial(tiled.gathered_product, FLOAT32, tile, True, True))
     for tile in (tiles.HUGE, tiles.FLAT_SHALLOW, tiles.MEDIUM, tiles.SMALL):
-        yield Form(f"conv2d weight gradient {tile}", tiled.weight_grad(FLOAT32, tile, False))
-        yield Form(f"conv2d weight gradient {tile} padded", tiled.weight_grad(FLOAT32, tile, True))
-    yield Form("conv2d of 9 products", direct.few_products(FLOAT32, 9, False))
-    yield Form("matmul 128x128 transposed", matmul.product(FLOAT32, tiles.LARGE, False, True, True))
-    yield Form("matmul 256x128 unaligned", matmul.product(FLOAT32, tiles.HUGE, True, False, False))
-    yield Form("matmul 64x64 float64", matmul.product(FLOAT64, tiles.MEDIUM, True, False, True), FLOAT64)
-    yield Form("conv2d 64x64 float64", tiled.gathered_product(FLOAT64, tiles.MEDIUM, True, True), FLOAT64)
-    yield Form("matmul naive", matmul_naive.matmul)
-    yield Form("conv2d naive", naive.forward)
-    yield Form("conv2d input gradient naive", naive.input_grad)
-    yield Form("conv2d weight gradient naive", naive.weight_grad)
-    yield Form("sum of parts", parts._sum_of_parts)
-    yield Form("max_pool2d", bands.pool(FLOAT32, True))
-    yield Form("max_pool2d gradient", bands.pool_grad(FLOAT32, True))
-    yield Form("max_pool2d naive", pool_naive.pool)
-    yield Form("max_pool2d gradient naive", pool_naive.pool_grad)
-    yield Form("max_pool2d gather", max_pool2d._gather)
-    yield Form("softmax_cross_entropy thread", loss.tiny_rows(FLOAT32, True))
-    yield Form("softmax_cross_entropy warp", loss.long_rows(FLOAT32, 32, True))
-    yield Form("softmax_cross_entropy block", loss.long_rows(FLOAT32, 256, True))
-    yield Form("softmax_cross_entropy gradient", loss.gradient(FLOAT32, True))
-    yield Form("channel_sum", channel_sum._kernel(FLOAT32, 1, False))
-    yield Form("counted_mean", counted_mean._kernel(FLOAT32))
-    yield Form("relu_grad", channel_sum._kernel(FLOAT32, 1, True))
-    yield Form("batch_norm_stats", batch_norm._kernel(FLOAT32))
-    yield Form("sgd", optimizer._sgd)
-    yield Form("adam", optimizer._adam)
-    yield Form("rmsprop", optimizer._rmsprop)
-    yield Form("philox", random._kernel(FLOAT32))
+        yield Form(f"conv2d weight gradient {tile}", functools.partial(tiled.weight_grad, FLOAT32, tile, False))
+        yield Form(f"conv2d weight gradient {tile} padded", functools.partial(tiled.weight_grad, FLOAT32, tile, True))
+    yield Form("conv2d of 9 products", lambda: direct.few_products(FLOAT32, 9, False))
+    yield Form("matmul 128x128 transposed", lambda: matmul.product(FLOAT32, tiles.LARGE, False, True, True))
+    yield Form("matmul 256x128 unaligned", lambda: matmul.product(FLOAT32, tiles.HUGE, True, False, False))
+    yield Form("matmul 64x64 float64", lambda: matmul.product(FLOAT64, tiles.MEDIUM, True, False, True), FLOAT64)
+    yield Form("conv2d 64x64 float64", lambda: tiled.gathered_product(FLOAT64, tiles.MEDIUM, True, True), FLOAT64)
+    for kind, name in ((FLOAT16, "float16"), (BFLOAT16, "bfloat16"), (TF32, "TF32")):
+        dtype = np.dtype("float16") if kind == FLOAT16 else FLOAT32
+        make = functools.partial(tensor_cores.product, kind, tensor_cores.LARGE, True, False, half=kind == FLOAT16)
+        yield Form(f"matmul {name}", make, dtype, needs_tensor_cores=True)
+    yield Form("matmul naive", lambda: matmul_naive.matmul)
+    yield Form("conv2d naive", lambda: naive.forward)
+    yield Form("conv2d input gradient naive", lambda: naive.input_grad)
+    yield Form("conv2d weight gradient naive", lambda: naive.weight_grad)
+    yield Form("sum of parts", lambda: parts._sum_of_parts)
+    yield Form("max_pool2d", lambda: bands.pool(FLOAT32, True))
+    yield Form("max_pool2d gradient", lambda: bands.pool_grad(FLOAT32, True))
+    yield Form("max_pool2d naive", lambda: pool_naive.pool)
+    yield Form("max_pool2d gradient naive", lambda: pool_naive.pool_grad)
+    yield Form("max_pool2d gather", lambda: max_pool2d._gather)
+    yield Form("softmax_cross_entropy thread", lambda: loss.tiny_rows(FLOAT32, True))
+    yield Form("softmax_cross_entropy warp", lambda: loss.long_rows(FLOAT32, 32, True))
+    yield Form("softmax_cross_entropy block", lambda: loss.long_rows(FLOAT32, 256, True))
+    yield Form("softmax_cross_entropy gradient", lambda: loss.gradient(FLOAT32, True))
+    yield Form("channel_sum", lambda: channel_sum._kernel(FLOAT32, 1, False))
+    yield Form("counted_mean", lambda: counted_mean._kernel(FLOAT32))
+    yield Form("relu_grad", lambda: channel_sum._kernel(FLOAT32, 1, True))
+    yield Form("batch_norm_stats", lambda: batch_norm._kernel(FLOAT32))
+    yield Form("sgd", lambda: optimizer._sgd)
+    yield Form("adam", lambda: optimizer._adam)
+    yield Form("rmsprop", lambda: optimizer._rmsprop)
+    yield Form("philox", lambda: random._kernel(FLOAT32))
 
 
 def examine(form: Form, arch: int) -> Report:
     """Compiles and disassembles one form for sm_`arch`."""
-    ptx = _ptx(form, min(arch, 90))
+    kernel = form.kernel
+    return _assemble(_ptx(form, min(arch, 90)), arch, kernel.threads, kernel.min_blocks or 1, kernel.shared)
+
+
+def examine_twin(form: Form, arch: int) -> Report:
+    """The same for the form's twin. Raises RuntimeError if nvcc fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        ptx = Path(folder, "twin.ptx")
+        _run("nvcc", "-O3", "-ptx", f"-arch=compute_{min(arch, 90)}", str(TWINS / str(form.twin)), "-o", str(ptx))
+        kernel = form.kernel
+        return _assemble(ptx.read_text(), arch, kernel.threads, kernel.min_blocks or 1, 0)
+
+
+def examine_all(names: Sequence[str] | None, arch: Sequence[int]) -> dict[tuple[str, int], Report]:
+    """The reports of forms (None: of all), by name and architecture, in as many processes as there are processors.
+
+    They compile for devices even where this process runs kernels in Numba's simulator.
+    """
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), get_context("spawn"), _leave_simulator) as pool:
+        wanted = [(name, a) for name in names or pool.submit(_names).result() for a in arch]
+        found = zip(wanted, pool.map(_examine_named, *zip(*wanted)))
+        return {key: report for key, report in found if report is not None}
+
+
+def _leave_simulator() -> None:
+    os.environ["NUMBA_ENABLE_CUDASIM"] = "0"
+
+
+def _names() -> list[str]:
+    return [form.name for form in forms()]
+
+
+def _examine_named(name: str, arch: int) -> Report | None:
+    form = next(form for form in forms() if form.name == name)
+    return None if form.needs_tensor_cores and arch < 80 else examine(form, arch)
+
+
+def _assemble(ptx: str, arch: int, threads: int, min_blocks: int, shared: int) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         source, cubin = Path(folder, "k.ptx"), Path(folder, "k.cubin")
         source.write_text(ptx)
@@ -131,8 +199,10 @@ def examine(form: Form, arch: int) -> Report:
         listing = _run("nvdisasm", "-c", str(cubin))
     opcodes, loop = _instructions(listing)
     return Report(
+        threads=threads,
+        min_blocks=min_blocks,
         registers=_number(r"Used (\d+) registers", log),
-        shared=_number(r"(\d+) bytes smem", log),
+        shared=_number(r"(\d+) bytes smem", log) + shared,
         spills=_number(r"(\d+) bytes spill stores", log) + _number(r"(\d+) bytes spill loads", log),
         opcodes=opcodes,
         loop=loop,
@@ -202,30 +272,54 @@ def _run(tool: str, *args: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/sass.py", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--arch", type=int, nargs="+", default=[80, 90], help="architectures, such as 80 for sm_80")
+    parser.add_argument("--readme", type=Path, help="also put the table between the sass markers of this file")
     parser.add_argument("--kernel", default="", help="only kernels whose name contains this")
     options = parser.parse_args()
     problem = missing()
     if problem:
         print(problem, file=sys.stderr)
         return 1
-    print("| kernel | sm | registers | shared | spills | blocks/SM | instructions | loop | FMA | wide LDS | wide LDG |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for form in forms():
-        if options.kernel not in form.name:
-            continue
+    chosen = [form for form in forms() if options.kernel in form.name]
+    if not chosen:
+        parser.error(f"no kernel's name contains {options.kernel!r}")
+    reports = examine_all([form.name for form in chosen], options.arch)
+    rows = [HEADER, "|---" * HEADER.count(" | ") + "|---|"]
+    for form in chosen:
         for arch in options.arch:
-            r = examine(form, arch)
-            lds, ldg = (
-                "/".join(str(sum(op.startswith(kind) and w == ("128" in op) for op in r.loop)) for w in (True, False))
-                for kind in ("LDS", "LDG")
-            )
-            fma = f"{r.share('FFMA', 'DFMA'):.1%}" if r.share("FFMA", "DFMA") else "-"
-            print(
-                f"| {form.name} | {arch} | {r.registers} | {r.shared} | {r.spills} | {r.occupancy(form.kernel.threads)} "
-                f"| {len(r.opcodes)} | {len(r.loop)} | {fma} | {lds} | {ldg} |",
-                flush=True,
-            )
+            if (form.name, arch) in reports:
+                rows.append(_row(form.name, arch, reports[form.name, arch]))
+            if form.twin:
+                try:
+                    rows.append(_row(f"- nvcc, {form.twin}", arch, examine_twin(form, arch)))
+                except RuntimeError as error:
+                    print(f"the twin of {form.name} could not be compiled: {error}", file=sys.stderr)
+    print("\n".join(rows))
+    if options.readme:
+        write_between(options.readme, "sass", "\n".join(rows))
     return 0
+
+
+HEADER = "| kernel | sm | registers | shared | spills | blocks/SM | loop | FFMA, HMMA | LDS, LDSM | STS | LDG, LDGSTS |"
+
+
+def _row(name: str, arch: int, report: Report) -> str:
+    mix = ", ".join(f"{report.share(op):.1%}" for op in ("FFMA", "DFMA", "HMMA") if report.share(op)) or "-"
+    read, fetched = (
+        "; ".join(widths for kind in kinds if (widths := report.widths(kind)) != "-") or "-"
+        for kinds in (("LDS", "LDSM"), ("LDG", "LDGSTS"))
+    )
+    cells = (
+        *(name, arch, report.registers, report.shared, report.spills, report.occupancy),
+        *(len(report.loop), mix, read, report.widths("STS"), fetched),
+    )
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def write_between(path: Path, name: str, text: str) -> None:
+    """Puts text between the lines <!-- name: begin --> and <!-- name: end --> of a file that has them."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    before, rest = path.read_text().split(begin)
+    path.write_text(before + begin + text + "\n" + end + rest.split(end)[1])
 
 
 if __name__ == "__main__":

@@ -136,7 +136,8 @@ def long_rows(dtype: Any, team: int, wide: bool) -> Kernel:
         marks = cuda.shared.array(TEAMS, int64)
         t = int32(cuda.threadIdx.x)
         row0 = int32(cuda.blockIdx.x * TEAMS)
-        here = min(int32(row0 + t // team), int32(rows - 1))  # spare warps repeat a row, so that all warps stay whole
+        here = int32(row0 + t // team)
+        end = int32(classes if here < rows else 0)  # spare warps read nothing, but stay for the shuffles and barriers
         if t < TEAMS:
             marks[t] = labels[min(int32(row0 + t), int32(rows - 1))]
         cuda.syncthreads()
@@ -146,7 +147,7 @@ def long_rows(dtype: Any, team: int, wide: bool) -> Kernel:
         total = real(0)
         sum_of_logits = real(0)
         target = real(0)  # the label's logit, in the one thread that meets it
-        for i in range(t % team * WIDTH, classes, team * WIDTH):
+        for i in range(t % team * WIDTH, end, team * WIDTH):
             if wide:
                 values = load4_constant(logits, here * classes + i)
             else:

@@ -1,0 +1,232 @@
+"""The tiles of products: each computes the right thing, the model's choice among them, the timed choice, and what they cost
+the memories. Counts are taken in Numba's simulator, where every access of every thread can be seen.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinynet_kernels
+from tests.conftest import NO_CUDA
+from tinynet.device import simulated
+from tinynet_kernels.runtime import tiles, tuning
+from tinynet_kernels.runtime.tuning import Plan, Product, Tuner
+
+needs_cuda = pytest.mark.skipif(NO_CUDA is not None and not simulated(), reason=NO_CUDA or "")
+needs_simulator = pytest.mark.skipif(not simulated(), reason="counts accesses in Numba's simulator")
+ALL = (tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL)
+GATHERING = (tiles.HUGE, tiles.FLAT_SHALLOW, tiles.MEDIUM, tiles.SMALL)
+
+
+def on_device(array: Any) -> Any:
+    from tinynet_kernels.runtime.cuda import module
+
+    return module().asarray(array)
+
+
+def host(array: Any) -> Any:
+    return np.asarray(array.get() if hasattr(array, "get") else array)
+
+
+@pytest.fixture
+def forced(monkeypatch: pytest.MonkeyPatch) -> Callable[[tiles.Tile, int], None]:
+    """Makes every product use a tile, with its sums cut into so many parts."""
+
+    def force(tile: tiles.Tile, splits: int) -> None:
+        def plan(kernel: str, product: Product, run: Any) -> Plan:
+            length = -(-product.k // splits // tile.depth) * tile.depth
+            return Plan(tile, splits, length)
+
+        monkeypatch.setattr(tuning, "plan", plan)
+
+    return force
+
+
+@needs_cuda
+@pytest.mark.parametrize("layout", ["plain", "transpose_a", "transpose_b", "both"])
+@pytest.mark.parametrize("tile", ALL, ids=str)
+def test_matmul(tile: tiles.Tile, layout: str, forced: Any) -> None:
+    """Sizes that no tile divides; and in one layout, multiples of four, which take the wide kernel."""
+    if tile == tiles.LARGE and layout != "plain":
+        pytest.skip("this tile has wide kernels only")
+    forced(tile, 2 if tile == tiles.SMALL else 1)
+    rng = np.random.default_rng(0)
+    m, n, k = (tile.rows + 4, 36, 44) if layout == "plain" else (33, tile.columns + 3, 37)
+    a, b, bias = (rng.standard_normal(s).astype("float32") for s in ((m, k), (k, n), (n,)))
+    transpose_a, transpose_b = layout in ("transpose_a", "both"), layout in ("transpose_b", "both")
+    given = (np.ascontiguousarray(a.T) if transpose_a else a, np.ascontiguousarray(b.T) if transpose_b else b, bias)
+    params = {"transpose_a": transpose_a, "transpose_b": transpose_b, "activation": "relu"}
+    y = tinynet_kernels.matmul(*map(on_device, given), **params)
+    wanted = np.maximum(a.astype("float64") @ b + bias, 0)
+    np.testing.assert_allclose(host(y), wanted, rtol=1e-4, atol=1e-4)
+
+
+@needs_cuda
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize(
+    "tile", sorted({*ALL, *GATHERING}, key=lambda t: (t.rows, t.depth)), ids=lambda t: f"{t}x{t.depth}"
+)
+def test_conv2d(tile: tiles.Tile, padding: int, forced: Any) -> None:
+    forced(tile, 2)
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((3, 4, 7, 6)).astype("float32"), rng.standard_normal((9, 4, 3, 3)).astype("float32")
+    y = tinynet_kernels.conv2d(x, w, padding=padding)
+    gy = rng.standard_normal(y.shape).astype("float32")
+    calls: list[tuple[Any, tuple[Any, ...]]] = []
+    if tile in ALL:
+        calls += [(tinynet_kernels.conv2d, (x, w)), (tinynet_kernels.conv2d_input_grad, (gy, w, x.shape))]
+    if tile in GATHERING:
+        calls += [(tinynet_kernels.conv2d_weight_grad, (x, gy, w.shape))]
+    for function, args in calls:
+        moved = [on_device(a) if isinstance(a, np.ndarray) else a for a in args]
+        got, wanted = function(*moved, padding=padding), function(*args, padding=padding)
+        np.testing.assert_allclose(host(got), wanted, rtol=1e-4, atol=1e-4)
+
+
+def product(m: int, n: int, k: int, itemsize: int = 4, **options: Any) -> Product:
+    return Product(m, n, k, 1, itemsize, ALL, **options)
+
+
+def test_model() -> None:
+    """Large results take large tiles, small ones small tiles, and long sums of few results are cut."""
+    large = tuning.best(product(8192, 8192, 8192), 108)[0]
+    assert large.splits == 1
+    assert large.tile.rows * large.tile.columns >= 64 * 128
+    small = tuning.best(product(32, 32, 64), 108)[0]
+    assert small.tile == tiles.SMALL
+    long = tuning.best(product(64, 64, 65536), 108)[0]
+    assert long.splits >= 16
+    assert tuning.best(product(64, 64, 65536, splittable=False), 108)[0].splits == 1
+    for m, n, k in ((64, 576, 1152), (1, 1, 1), (1000, 3, 17)):
+        for plan in product(m, n, k).plans():
+            assert (plan.splits - 1) * plan.length < k <= plan.splits * plan.length
+            assert plan.length % plan.tile.depth == 0 or plan.splits == 1
+
+
+def test_more_multiprocessors_never_take_longer() -> None:
+    shapes = product(512, 512, 512), product(64, 15488, 288)
+    for shape in shapes:
+        times = [tuning.cycles(shape, tuning.best(shape, count)[0], count) for count in (16, 64, 108, 132)]
+        assert times == sorted(times, reverse=True)
+
+
+def test_tuner(tmp_path: Path) -> None:
+    """The fastest plan is found, kept, and not timed again; a damaged file is as good as none."""
+    clock, ran = 0.0, []
+    plans = product(512, 512, 512).plans()
+    seconds = {plan: 1.0 + 0.1 * i for i, plan in enumerate(plans)} | {plans[2]: 0.5}
+
+    def run(plan: Plan) -> None:
+        nonlocal clock
+        ran.append(plan)
+        clock += seconds[plan]
+
+    def timer(call: Callable[[], None]) -> float:
+        begin = clock
+        call()
+        return clock - begin
+
+    path = tmp_path / "cache" / "autotune.json"
+    assert Tuner(path, timer).choose("key", plans, run) == plans[2]
+    assert ran == plans
+    assert json.loads(path.read_text()) == {"key": str(plans[2])}
+    ran.clear()
+    assert Tuner(path, timer).choose("key", plans, run) == plans[2]
+    assert Tuner(path, timer).choose("key", plans[:2], run) == plans[0]  # what was kept is no longer offered
+    assert ran == plans[:2]
+    path.write_text("{")
+    assert Tuner(path, timer).choose("key", plans, run) == plans[2]
+
+
+class Recorder:
+    """Shared-memory accesses of each thread, in the thread's order."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, int], list[int]] = defaultdict(list)
+
+    def wrap(self, kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def access(p: Any, i: Any, *rest: Any) -> Any:
+            if isinstance(p, np.ndarray):
+                self.found[kind, threading.current_thread().thread_id].append(int(i))  # type: ignore[attr-defined]
+            return function(p, i, *rest)
+
+        return access
+
+    def wavefronts(self, kind: str, elements: int, threads: int) -> tuple[int, int]:
+        """Passes over the 32 banks that the accesses take, and would take without conflicts: 16 bytes by quarter warps."""
+        lanes = 32 // elements
+        taken = least = 0
+        for first in range(0, threads, lanes):
+            for access in zip(*(self.found[kind, t] for t in range(first, first + lanes)), strict=True):
+                words = {word for i in access for word in range(i, i + elements)}
+                taken += max(Counter(word % 32 for word in words).values())
+                least += 1
+        return taken, least
+
+
+@needs_simulator
+@pytest.mark.parametrize("tile", [tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL], ids=str)
+def test_bank_conflicts(tile: tiles.Tile, monkeypatch: pytest.MonkeyPatch, forced: Any) -> None:
+    """The GEMM's main loop takes at most 1.1 times the wavefronts of one without conflicts."""
+    from tinynet_kernels.matmul import tiled
+
+    recorder = Recorder()
+    for name in ("load4", "store4", "store"):
+        monkeypatch.setattr(tiled, name, recorder.wrap(name, getattr(tiled, name)))
+    tiled.product.cache_clear()
+    forced(tile, 1)
+    a, b = np.ones((tile.rows, 2 * tile.depth), "float32"), np.ones((2 * tile.depth, tile.columns), "float32")
+    tinynet_kernels.matmul(on_device(a), on_device(b))
+    tiled.product.cache_clear()
+    counts = [
+        recorder.wavefronts(kind, width, tile.threads) for kind, width in (("load4", 4), ("store4", 4), ("store", 1))
+    ]
+    assert counts[0][0] == counts[0][1] > 0
+    assert sum(taken for taken, _ in counts) <= 1.1 * sum(least for _, least in counts)
+
+
+@needs_simulator
+@pytest.mark.parametrize(
+    "name", ["max_pool2d", "max_pool2d_grad", "softmax_cross_entropy", "softmax_cross_entropy_grad"]
+)
+def test_bytes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """These kernels read and write global memory at most 1.2 times as much as they must."""
+    from tinynet_kernels.runtime import simulator
+
+    moved = 0
+
+    class Counting(simulator.Pointer):
+        def __getitem__(self, i: int) -> Any:
+            nonlocal moved
+            moved += self.elements.itemsize
+            return super().__getitem__(i)
+
+        def __setitem__(self, i: int, value: Any) -> None:
+            nonlocal moved
+            moved += self.elements.itemsize
+            super().__setitem__(i, value)
+
+    monkeypatch.setattr(simulator, "Pointer", Counting)
+    rng = np.random.default_rng(0)
+    if name.startswith("max_pool2d"):
+        x = rng.standard_normal((2, 3, 13, 12)).astype("float32")
+        y, indices = tinynet_kernels.max_pool2d(x, 3, stride=2, padding=1)
+        args: tuple[Any, ...] = (x, 3) if name == "max_pool2d" else (y, indices, x.shape, 3)
+        params, least = {"stride": 2, "padding": 1}, x.nbytes + y.nbytes + indices.nbytes
+    else:
+        logits, labels, gy = rng.standard_normal((9, 1000)).astype("float32"), rng.integers(0, 1000, 9), np.ones(9, "f")
+        loss, lse = tinynet_kernels.softmax_cross_entropy(logits, labels)
+        args = (logits, labels) if name == "softmax_cross_entropy" else (logits, labels, lse, gy)
+        params, least = {}, sum(a.nbytes for a in (*args, loss, lse))
+        if name == "softmax_cross_entropy_grad":
+            least += logits.nbytes - loss.nbytes - lse.nbytes
+    getattr(tinynet_kernels, name)(*(on_device(a) if isinstance(a, np.ndarray) else a for a in args), **params)
+    assert 0 < moved <= 1.2 * least
