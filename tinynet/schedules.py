@@ -85,6 +85,11 @@ def _plateau(optimizer: Optimizer, steps: int, per_epoch: int, *, factor: float 
 def _lambda(optimizer: Optimizer, steps: int, per_epoch: int, *, share: str = "1") -> Any:
     """The rate times an expression of `epoch`, a number with a fraction; see `expression`."""
     value = expression(share)
+    for step in range(steps + 1):
+        if not 0 <= value(step / per_epoch) < math.inf:
+            raise ValueError(
+                f"{share!r} is {value(step / per_epoch):g} at epoch {step / per_epoch:g}, expected at least 0"
+            )
     return lr_scheduler.LambdaLR(optimizer, lambda step: value(step / per_epoch))
 
 

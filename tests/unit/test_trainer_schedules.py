@@ -102,6 +102,14 @@ def test_schedules_longer_than_the_run() -> None:
             rates(text, 20, 5)
 
 
+@pytest.mark.parametrize(
+    "text, message", [("1-epoch", "is -0.2 at epoch 1.2, expected"), ("1/(3-epoch)", "no value at epoch 3")]
+)
+def test_expressions_must_be_rates_throughout(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rates(f"lambda:{text}", 20, 5)
+
+
 def test_warm_up_and_cosine_are_one_after_the_other() -> None:
     values = rates("linear:start=0.1,final=1 for 2 then cosine:final=0", 30, 5)
     assert values[:11] == pytest.approx([0.01 + 0.009 * step for step in range(11)])
