@@ -854,8 +854,8 @@ class Tensor:
     def transpose(self, dim0: Int, dim1: Int) -> Tensor:
         return ops.transpose(self, dim0, dim1)
 
-    def permute(self, *dims: Any) -> Tensor:
-        return ops.permute(self, *dims)
+    def permute(self, *args: Any, dims: Any = None) -> Tensor:
+        return ops.permute(self, *args, dims=dims)
 
     def t(self) -> Tensor:
         return ops.t(self)
@@ -869,8 +869,8 @@ class Tensor:
     def tile(self, *sizes: Any) -> Tensor:
         return ops.tile(self, *sizes)
 
-    def flip(self, *dims: Any) -> Tensor:
-        return ops.flip(self, *dims)
+    def flip(self, *args: Any, dims: Any = None) -> Tensor:
+        return ops.flip(self, *args, dims=dims)
 
     def roll(self, shifts: Any, dims: Any = None) -> Tensor:
         return ops.roll(self, shifts, dims)

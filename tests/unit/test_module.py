@@ -112,3 +112,30 @@ def test_padded_sequences() -> None:
         assert tinynet.equal(row, back)
     with pytest.raises(ValueError, match="sequences have shapes"):
         utils.rnn.pad_sequence([tinynet.ones(2, 3), tinynet.ones(2, 2)])
+
+
+def test_containers_as_lists_and_dictionaries() -> None:
+    a, b, c = (nn.Linear(1, i) for i in (1, 2, 3))
+    for kind in (nn.Sequential, nn.ModuleList):
+        model = kind(a, b) if kind is nn.Sequential else kind([a, b])
+        model[1] = c
+        assert list(model) == [a, c]
+        assert list(model.state_dict())[2:] == ["1.weight", "1.bias"]
+        model.insert(1, b)
+        del model[0]
+        assert list(model) == [b, c]
+        assert list(model.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+        assert model.pop(0) is b
+        assert list(model.extend([a]).append(b)) == [c, a, b]
+        assert type(model[:2]) is kind
+    named = nn.ModuleDict({"x": a})
+    named.update({"y": b})
+    del named["x"]
+    assert named.pop("y") is b
+    assert len(named) == 0
+    weights = nn.ParameterDict({"w": tinynet.ones(2), "v": nn.Parameter(tinynet.zeros(1))})
+    weights["w"] = tinynet.zeros(3)
+    assert {k: p.shape for k, p in weights.named_parameters()} == {"w": (3,), "v": (1,)}
+    listed = nn.ParameterList([tinynet.ones(2)])
+    listed[0] = tinynet.zeros(4)
+    assert [p.shape for p in listed.extend([tinynet.ones(1)]).parameters()] == [(4,), (1,)]

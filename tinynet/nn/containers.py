@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,8 +15,55 @@ from .module import Module
 from .parameter import Parameter
 from .pooling import MaxPool2d
 
+L = TypeVar("L", bound="_Listed")
 
-class Sequential(Module):
+
+class _Listed(Module):
+    """Modules under the names 0, 1, 2, ..."""
+
+    def _replace(self, modules: Iterable[Module]) -> None:
+        for name in list(self._modules):
+            del self._modules[name]
+        for i, module in enumerate(modules):
+            self.add_module(str(i), module)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._modules.values())
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self._modules[list(self._modules)[index]] = module
+
+    def __delitem__(self, index: Any) -> None:
+        kept = list(self._modules.values())
+        del kept[index]
+        self._replace(kept)
+
+    def insert(self, index: int, module: Module) -> None:
+        kept = list(self._modules.values())
+        kept.insert(index, module)
+        self._replace(kept)
+
+    def pop(self, index: int = -1) -> Any:
+        """Takes a module out and returns it."""
+        kept = list(self._modules.values())
+        taken = kept.pop(index)
+        self._replace(kept)
+        return taken
+
+    def extend(self: L, modules: Iterable[Module]) -> L:
+        for module in modules:
+            self.append(module)
+        return self
+
+    def append(self: L, module: Module) -> L:
+        self.add_module(str(len(self)), module)
+        return self
+
+
+class Sequential(_Listed):
     """Modules one after the other. A Conv2d or Linear and the ReLU that follows are computed as one operation,
     on the CPU with the MaxPool2d that follows too."""
 
@@ -33,16 +80,6 @@ class Sequential(Module):
             input, count = _run(modules, i, input)
             i += count
         return input
-
-    def append(self, module: Module) -> Sequential:
-        self.add_module(str(len(self)), module)
-        return self
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
@@ -79,27 +116,12 @@ def _fits_in_cache(conv: Conv2d, pool: MaxPool2d, input: Any) -> bool:
     )
 
 
-class ModuleList(Module):
+class ModuleList(_Listed):
     """A list of modules whose parameters are registered."""
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         self.extend(modules or ())
-
-    def append(self, module: Module) -> ModuleList:
-        self.add_module(str(len(self)), module)
-        return self
-
-    def extend(self, modules: Iterable[Module]) -> ModuleList:
-        for module in modules:
-            self.append(module)
-        return self
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
 
     def __getitem__(self, index: Any) -> Any:
         found = list(self._modules.values())[index]
@@ -109,10 +131,23 @@ class ModuleList(Module):
 class ModuleDict(Module):
     """A dictionary of modules whose parameters are registered."""
 
-    def __init__(self, modules: dict[str, Module] | None = None) -> None:
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__()
-        for name, module in (modules or {}).items():
+        self.update(modules or {})
+
+    def update(self, modules: Mapping[str, Module]) -> None:
+        for name, module in modules.items():
             self.add_module(name, module)
+
+    def pop(self, key: str) -> Any:
+        """Takes a module out and returns it."""
+        return self._modules.pop(key)
+
+    def clear(self) -> None:
+        self._modules.clear()
+
+    def __delitem__(self, name: str) -> None:
+        del self._modules[name]
 
     def __getitem__(self, name: str) -> Any:
         return self._modules[name]
@@ -142,14 +177,17 @@ class ModuleDict(Module):
 class ParameterList(Module):
     """A list of registered parameters."""
 
-    def __init__(self, values: Iterable[Any] = ()) -> None:
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
-        for value in values:
-            self.append(value)
+        self.extend(values or ())
 
     def append(self, value: Any) -> ParameterList:
-        param = value if isinstance(value, Parameter) else Parameter(value)
-        self.register_parameter(str(len(self)), param)
+        self.register_parameter(str(len(self)), _parameter(value))
+        return self
+
+    def extend(self, values: Iterable[Any]) -> ParameterList:
+        for value in values:
+            self.append(value)
         return self
 
     def __len__(self) -> int:
@@ -160,3 +198,49 @@ class ParameterList(Module):
 
     def __getitem__(self, index: int) -> Parameter:
         return list(self._parameters.values())[index]  # type: ignore[no-any-return]
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._parameters[list(self._parameters)[index]] = _parameter(value)
+
+
+class ParameterDict(Module):
+    """A dictionary of registered parameters."""
+
+    def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.update(parameters or {})
+
+    def update(self, parameters: Mapping[str, Any]) -> None:
+        for name, value in parameters.items():
+            self[name] = value
+
+    def __getitem__(self, key: str) -> Parameter:
+        return self._parameters[key]  # type: ignore[no-any-return]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.register_parameter(key, _parameter(value))
+
+    def __delitem__(self, key: str) -> None:
+        del self._parameters[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._parameters
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parameters)
+
+    def keys(self) -> Any:
+        return self._parameters.keys()
+
+    def values(self) -> Any:
+        return self._parameters.values()
+
+    def items(self) -> Any:
+        return self._parameters.items()
+
+
+def _parameter(value: Any) -> Parameter:
+    return value if isinstance(value, Parameter) else Parameter(value)

@@ -250,8 +250,8 @@ class Module:
     def cpu(self: M) -> M:
         return self.to("cpu")
 
-    def cuda(self: M, index: int | None = None) -> M:
-        return self._convert(lambda tensor: tensor.cuda(index))
+    def cuda(self: M, device: int | None = None) -> M:
+        return self._convert(lambda tensor: tensor.cuda(device))
 
     def float(self: M) -> M:
         return self._convert(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor)

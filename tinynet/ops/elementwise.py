@@ -86,7 +86,8 @@ class Pow(Op):
         def exponent() -> Tensor:
             a, b = ctx.input(0), ctx.input(1)
             if isinstance(a, Tensor):
-                return gy * pow(a, b) * log(where(a == 0, 1.0, a))  # 0 ** b is constant for b >= 0
+                flat = (a == 0) & (b >= 0)  # where 0 ** b is constant
+                return gy * where(flat, 0.0, pow(a, b) * log(where(flat, 1.0, a)))
             return gy * pow(a, b) * (math.log(a) if a > 0 else 0.0 if a == 0 else math.nan)
 
         return _fit(ctx, 0, base), _fit(ctx, 1, exponent)

@@ -307,6 +307,8 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 def nonzero(input: Tensor) -> Tensor:
     """The indices of the elements that are not 0, one a row: int64."""
+    if input.ndim == 0:
+        return Tensor._make(xp(input._array).zeros((int(bool(input)), 0), np.int64))
     found = xp(input._array).nonzero(input._array)
     return Tensor._make(xp(input._array).stack(found, axis=1).astype(np.int64))
 

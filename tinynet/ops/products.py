@@ -80,8 +80,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1) -> Tensor:
     """The integral along `dim` by the trapezoidal rule, over places x or steps dx."""
     axis = wrap(dim, y.ndim)
-    n = y.shape[axis] - 1
-    heights = (narrow(y, axis, 0, n) + narrow(y, axis, 1, n)) * 0.5
+    n = max(y.shape[axis] - 1, 0)
+    heights = (narrow(y, axis, 0, n) + narrow(y, axis, y.shape[axis] - n, n)) * 0.5
     if x is None:
         return sum(heights * dx, axis)
     widths = x.diff(dim=-1 if x.ndim == 1 else axis)

@@ -148,7 +148,13 @@ def std(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
     """The square root of `var`."""
-    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    return _root(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+def _root(squares: Tensor) -> Tensor:
+    """The square root, whose gradient at 0 is 0, not infinite."""
+    safe = where(squares == 0, zero(squares) + 1, squares)
+    return where(squares == 0, squares, sqrt(safe))
 
 
 def var_mean(
@@ -180,9 +186,7 @@ def norm(input: Tensor, p: float | str = "fro", dim: Any = None, keepdim: bool =
     if p == 1:
         return sum(abs(input), dims, keepdim)
     if p == 2:
-        squares = sum(input * input, dims, keepdim)
-        safe = where(squares == 0, zero(squares) + 1, squares)  # the gradient at 0 is 0, not 0 / 0
-        return where(squares == 0, squares, sqrt(safe))
+        return _root(sum(input * input, dims, keepdim))
     return sum(abs(input) ** p, dims, keepdim) ** (1 / p)
 
 
@@ -266,7 +270,8 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
         input = cast(input, dtypes.as_dtype(dtype))
     if input._array.dtype.kind in "biu":
         input = cast(input, dtypes.int64)
-    return CumSum.apply(input, wrap(dim, input.ndim))
+    at = wrap(dim, input.ndim)
+    return CumSum.apply(input, at) if input.ndim else input * 1
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
@@ -275,6 +280,8 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     if input._array.dtype.kind in "biu":
         input = cast(input, dtypes.int64)
     at = wrap(dim, input.ndim)
+    if input.ndim == 0:
+        return input * 1
     if input.requires_grad:
         return _products(input, at)
     return Tensor._make(xp(input._array).cumprod(input._array, axis=at))
@@ -283,6 +290,8 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) without overflow."""
     dims = wrap_all(dim, input.ndim)
+    if _count(input, dims) == 0:  # log 0
+        return log(sum(exp(as_float(input)), dims, keepdim))
     top = amax(input.detach(), dims, True)
     top = where(top.isfinite(), top, zero(top))
     result = log(sum(exp(as_float(input) - top), dims, True)) + top
@@ -339,9 +348,9 @@ class LogSoftmax(Op):
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that sort along `dim`, equal elements in their order whether `stable` or not: int64."""
     array, m = input._array, xp(input._array)
+    axis = wrap(dim, input.ndim)
     if array.ndim == 0:
         return Tensor._make(m.zeros((), np.int64))
-    axis = wrap(dim, input.ndim)
     if not descending:
         order = m.argsort(array, axis=axis, kind="stable")
     else:  # sorting backwards from the end keeps equal elements in their order
@@ -361,6 +370,9 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     ValueError if there are fewer.
     """
     axis = wrap(dim, input.ndim)
+    if input.ndim == 0:
+        found = topk(reshape(input, 1), k, 0, largest)
+        return ValuesIndices(*(reshape(t, () if k else 0) for t in found))
     if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
         raise ValueError(f"k is {k}, expected 0 to {input.shape[axis]}: dimension {dim} of {input.shape}")
     indices = argsort(input, dim, largest).narrow(axis, 0, k)

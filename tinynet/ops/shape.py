@@ -118,9 +118,9 @@ class Pad(Op):
         return Pad.apply(gy, tuple((-b, -e) for b, e in ctx.widths), 0.0), None, None
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *args: Any, shape: Any = None) -> Tensor:
     """The same elements in another shape; one size may be -1. A view where memory allows. ValueError if it does not fit."""
-    wanted = sizes(shape)
+    wanted = sizes(args if shape is None else (shape,))
     try:
         return Reshape.apply(input, wanted)
     except ValueError:
@@ -168,9 +168,9 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return reshape(input, (*input.shape[:at], 1, *input.shape[at:]))
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
-    """The dimensions in another order: a view."""
-    order = tuple(wrap(d, input.ndim) for d in sizes(dims))
+def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
+    """The dimensions in another order, `dims`: a view."""
+    order = tuple(wrap(d, input.ndim) for d in sizes(args if dims is None else (dims,)))
     if sorted(order) != list(range(input.ndim)):
         raise ValueError(f"dims is {order}, expected each of 0 to {input.ndim - 1} once")
     return Permute.apply(input, order)
@@ -198,6 +198,8 @@ def t(input: Tensor) -> Tensor:
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     sources = [wrap(d, input.ndim) for d in (source if isinstance(source, (tuple, list)) else (source,))]
     targets = [wrap(d, input.ndim) for d in (destination if isinstance(destination, (tuple, list)) else (destination,))]
+    if input.ndim == 0:
+        return input
     order = [d for d in range(input.ndim) if d not in sources]
     for target, origin in sorted(zip(targets, sources)):
         order.insert(target, origin)
@@ -235,9 +237,9 @@ def repeat(input: Tensor, *sizes_: Any) -> Tensor:
     return reshape(expand(spread, interleaved), tuple(c * n for c, n in zip(counts, shape)))
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """As `repeat`, with missing leading counts taken as 1."""
-    counts = sizes(dims)
+    counts = sizes(args if dims is None else (dims,))
     return repeat(input, (1,) * builtins.max(0, input.ndim - len(counts)) + counts)
 
 
@@ -255,8 +257,11 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None, *, ou
     return flatten(expand(unsqueeze(input, at + 1), shape), at, at + 1)
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
-    return Flip.apply(input, tuple(wrap(d, input.ndim) for d in sizes(dims)))
+def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
+    """Backwards along the dimensions `dims`."""
+    named = sizes(args if dims is None else (dims,))
+    axes = tuple(wrap(d, input.ndim) for d in named)
+    return Flip.apply(input, axes if input.ndim else ())
 
 
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
@@ -291,7 +296,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    return cat(tensors, 0 if tensors[0].ndim <= 1 else 1)
+    return cat([t if t.ndim else reshape(t, 1) for t in tensors], 0 if tensors[0].ndim <= 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
@@ -328,6 +333,8 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise ValueError(f"chunks is {chunks}, expected at least 1")
     total = input.shape[wrap(dim, input.ndim)]
+    if total == 0:
+        return split(input, [0] * chunks, dim)
     return split(input, builtins.max(1, -(-total // chunks)), dim)
 
 

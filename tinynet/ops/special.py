@@ -8,7 +8,7 @@ from typing import Any
 from .. import dtypes
 from ..tensor import Tensor
 from ._common import as_float, operands
-from .comparison import _plain, isnan, sign, trunc
+from .comparison import _plain, floor, isnan, sign, trunc
 from .creation import full_like
 from .elementwise import abs, div, erf, exp, log, log1p, logaddexp, maximum, minimum, pow, sin, sqrt, sub, where
 
@@ -155,8 +155,10 @@ def lgamma(input: Tensor) -> Tensor:
     for i, c in enumerate(_LANCZOS[1:], 1):
         total = total + c / (safe + i)
     t = safe + 7.5
+    whole = (x <= 0) & (x == floor(x.detach()))
     y = 0.5 * math.log(2 * math.pi) + (safe + 0.5) * log(t) - t + log(total)
-    return where(small, math.log(math.pi) - log(abs(sin(where(small, x, 0.5) * math.pi))) - y, y)
+    y = where(small, math.log(math.pi) - log(abs(sin(where(small, x, 0.5) * math.pi))) - y, y)
+    return where(whole, float("inf"), y)
 
 
 _LANCZOS = (

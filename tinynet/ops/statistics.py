@@ -33,14 +33,25 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median; along `dim`, (values, indices). NaN if there is one among the elements."""
     if dim is None:
-        return median(reshape(input, -1), 0).values
+        return _mean_of_equals(input, median(reshape(input.detach(), -1), 0).values if input.numel() else None)
+    wrap(dim, input.ndim)
     return kthvalue(input, (input.shape[dim] + 1) // 2 if input.ndim else 1, dim, keepdim, nan_first=True)
+
+
+def _mean_of_equals(input: Tensor, value: Tensor | None) -> Tensor:
+    """The value, with the gradient shared by the elements that equal it; NaN if there is none."""
+    if value is None:
+        return sum(input) + float("nan")
+    equal = isnan(input) if input.is_floating_point() and bool(isnan(value)) else input == value
+    if not input.requires_grad:
+        return value
+    return sum(where(equal, input, 0.0)) / sum(equal)
 
 
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median of the elements that are not NaN; along `dim`, (values, indices)."""
     if dim is None:
-        return nanmedian(reshape(input, -1), 0).values
+        return _mean_of_equals(input, nanmedian(reshape(input.detach(), -1), 0).values if input.numel() else None)
     count = sum(~isnan(input), dim, True)
     order = argsort(input, dim)
     indices = gather(order, dim, ((count + 1).floor_divide(2) - 1).clamp(min=0))
@@ -52,9 +63,9 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, nan
 
     nan_first  take a NaN instead, wherever there is one.
     """
+    axis = wrap(dim, input.ndim)
     if input.ndim == 0:
         return ValuesIndices(input.clone(), Tensor._make(xp(input._array).zeros((), np.int64)))
-    axis = wrap(dim, input.ndim)
     if not 1 <= k <= input.shape[axis]:
         raise ValueError(f"k is {k}, expected 1 to {input.shape[axis]}: dimension {dim} of {input.shape}")
     indices = argsort(input, axis).narrow(axis, k - 1, 1)
@@ -128,9 +139,9 @@ def cummin(input: Tensor, dim: int) -> ValuesIndices:
 
 
 def _running(input: Tensor, dim: int, name: str) -> ValuesIndices:
+    axis = wrap(dim, input.ndim)
     if input.ndim == 0:
         return ValuesIndices(input.clone(), Tensor._make(xp(input._array).zeros((), np.int64)))
-    axis = wrap(dim, input.ndim)
     array, m = input._array, xp(input._array)
     host = array if isinstance(array, np.ndarray) else array.get()
     best = getattr(np, name).accumulate(host, axis=axis)
@@ -144,6 +155,8 @@ def _running(input: Tensor, dim: int, name: str) -> ValuesIndices:
 
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """log(cumsum(exp(input))), less the largest element before."""
+    if input.ndim == 0 and wrap(dim, 0) == 0:
+        return input.clone()
     top = amax(input.detach(), dim, True) if input.numel() else input
     top = where(top.isfinite(), top, top * 0) if input.numel() else top
     return log(cumsum(exp(input - top), dim)) + top
@@ -159,7 +172,7 @@ def cov(input: Tensor, *, correction: int = 1) -> Tensor:
     x = reshape(input, 1, -1) if input.ndim < 2 else input
     centred = x - mean(x, 1, True)
     result = matmul(centred, centred.t()) / builtins.max(x.shape[1] - correction, 0)
-    return result if input.ndim == 2 else result.reshape(())
+    return result.reshape(()) if x.shape[0] == 1 else result
 
 
 def corrcoef(input: Tensor) -> Tensor:

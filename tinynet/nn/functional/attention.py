@@ -46,7 +46,7 @@ def scaled_dot_product_attention(
             raise ValueError(f"key has {key.shape[-3]} heads, which do not divide the query's {query.shape[-3]}")
         groups = query.shape[-3] // key.shape[-3]
         key, value = repeat_interleave(key, groups, -3), repeat_interleave(value, groups, -3)
-    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
     scores = matmul(query * factor, key.mT)
     if is_causal:
         attn_mask = tril(_ones(scores.shape[-2:], dtype=dtypes.bool, device=query.device))

@@ -90,6 +90,8 @@ def _mean_of_counted(loss: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
 def _as_rows(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:
     """Logits as (rows, C), labels as (rows,)."""
     if input.ndim == 1:
+        if target.numel() != 1 or target.shape == input.shape:
+            raise ValueError(f"target has shape {target.shape}, expected one class for an input of shape {input.shape}")
         return input.unsqueeze(0), target.reshape(1), ()
     expected = (input.shape[0], *input.shape[2:])
     if target.shape != expected:

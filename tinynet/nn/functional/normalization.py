@@ -51,11 +51,15 @@ def layer_norm(
 ) -> Tensor:
     """input with its last dimensions, which `normalized_shape` gives, brought to mean 0 and variance 1 (Ba et al. 2016)."""
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if input.shape[-len(shape) :] != shape:
-        raise ValueError(f"input has shape {input.shape}, expected it to end in {shape}")
+    _check_end(input, shape)
     y = standardise(input, tuple(range(-len(shape), 0)), eps)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
+
+
+def _check_end(input: Tensor, shape: tuple[int, ...]) -> None:
+    if not shape or input.shape[-len(shape) :] != shape:
+        raise ValueError(f"input has shape {input.shape}, expected it to end in normalized_shape {shape}")
 
 
 def group_norm(
@@ -64,6 +68,8 @@ def group_norm(
     """input (N, C, ...) with each group of channels of a sample brought to mean 0 and variance 1 (Wu and He 2018)."""
     if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
         raise ValueError(f"num_groups is {num_groups}, which does not divide the channels of {input.shape}")
+    if input.numel() == num_groups:
+        raise ValueError(f"input has shape {input.shape}, expected more than one value in a group")
     parts = input.reshape(input.shape[0], num_groups, input.shape[1] // num_groups, *input.shape[2:])
     y = standardise(parts, tuple(range(2, parts.ndim)), eps).reshape(input.shape)
     return _affine(y, weight, bias)
@@ -119,8 +125,7 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     eps defaults to the smallest number that changes 1 in the input's dtype.
     """
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if input.shape[-len(shape) :] != shape:
-        raise ValueError(f"input has shape {input.shape}, expected it to end in {shape}")
+    _check_end(input, shape)
     small = float(np.finfo(input.dtype).eps) if eps is None else eps
     y = standardise(input, tuple(range(-len(shape), 0)), small, centre=False)
     return y if weight is None else y * weight

@@ -32,6 +32,8 @@ def _like(values: Any, input: Tensor) -> Tensor:
 def _planes(input: Tensor, dims: int, name: str) -> Tensor:
     if input.ndim not in (dims + 1, dims + 2):
         raise ValueError(f"{name}: input has shape {input.shape}, expected {dims + 1} or {dims + 2} dimensions")
+    if 0 in input.shape[-dims - 1 :]:
+        raise ValueError(f"{name}: input has shape {input.shape}, expected sizes above 0, but for the batch")
     return input
 
 
@@ -103,8 +105,6 @@ def avg_pool2d(
     h, w = input.shape[-2:]
     rows = _windows(h, kernel[0], steps[0], pads[0], ceil_mode)
     columns = _windows(w, kernel[1], steps[1], pads[1], ceil_mode)
-    if input.numel() == 0:
-        return input.new_zeros(*input.shape[:-2], rows[0], columns[0])
     which = 2 if count_include_pad else 3
     counts = rows[which][:, None] * columns[which]
     x = input.reshape(-1, 1, h, w)

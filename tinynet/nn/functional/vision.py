@@ -79,6 +79,8 @@ def interpolate(
     if antialias:
         raise ValueError("antialias is True, which interpolate does not support")
     before = input.shape[2:]
+    if 0 in input.shape[1:]:
+        raise ValueError(f"input has shape {input.shape}, expected sizes above 0, but for the batch")
     if size is not None:
         after = tuple(int(s) for s in size) if isinstance(size, (tuple, list)) else (int(size),) * dims
         scales: tuple[float | None, ...] = (None,) * dims
