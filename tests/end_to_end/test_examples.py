@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynet.examples import audio, charlm, dcgan, forecast, recommender, siamese, vae
+from tinynet.examples import audio, charlm, dcgan, forecast, recommender, reinforce, siamese, vae
 
 SOURCES = sorted(p for p in Path(vae.__file__).parent.glob("*.py") if p.name != "__init__.py")
 
@@ -80,6 +80,10 @@ def test_audio(tmp_path: Path) -> None:
                 file.writeframes((samples * 8000).astype("<i2").tobytes())
     right, _ = audio.main([str(tmp_path), "--test", r"_[0-3]\.wav$", "--epochs", "4", "--frames", "16"])
     assert right == 1.0
+
+
+def test_reinforce() -> None:
+    assert reinforce.main(["--updates", "12", "--episodes", "8", "--steps", "100"]) > 30
 
 
 @pytest.mark.parametrize(
