@@ -178,6 +178,9 @@ def main(argv: list[str] | None = None) -> int:
         if args.report:
             report.require_matplotlib()
         return run(args, state)
+    except MemoryError as error:
+        print(f"tinynet.train: {error}; a smaller --batch-size needs less", file=sys.stderr)
+        return 1
     except FloatingPointError as error:
         print(f"tinynet.train: {error}", file=sys.stderr)
         return 1

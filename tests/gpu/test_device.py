@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -130,6 +131,24 @@ def test_more_memory_than_there_is() -> None:
     with pytest.raises(cuda.OutOfMemoryError, match=r"allocating [\d,]+ bytes"):
         tinynet.zeros(total // 4 + 1, device="cuda")
     assert tinynet.ones(3, device="cuda").sum().item() == 3
+
+
+@on_a_device
+def test_training_that_needs_more_memory() -> None:
+    command = [
+        *["-m", "tinynet.train", "--device", "cuda", "--quiet", "--epochs", "1"],
+        "--limit-train",
+        "640",
+        "--batch-size",
+        "640",
+    ]
+    env = os.environ | {"CUPY_GPU_MEMORY_LIMIT": str(20 << 20)}
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=env, timeout=120)
+    assert done.returncode == 1, done.stderr
+    assert re.search(
+        r"allocating [\d,]+ bytes .* limit set to: 20,971,520 bytes.*; a smaller --batch-size", done.stderr
+    )
+    assert "Traceback" not in done.stderr
 
 
 @on_a_device
