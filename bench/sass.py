@@ -97,6 +97,7 @@ def forms() -> Iterator[Form]:
     from tinynet_kernels.channel_sum import cuda as channel_sum
     from tinynet_kernels.conv2d import direct, naive, tiled
     from tinynet_kernels.counted_mean import cuda as counted_mean
+    from tinynet_kernels.counted_mean import fused
     from tinynet_kernels.matmul import naive as matmul_naive
     from tinynet_kernels.matmul import tensor_cores
     from tinynet_kernels.matmul import tiled as matmul
@@ -105,7 +106,7 @@ def forms() -> Iterator[Form]:
     from tinynet_kernels.max_pool2d import naive as pool_naive
     from tinynet_kernels.optimizer import cuda as optimizer
     from tinynet_kernels.random import cuda as random
-    from tinynet_kernels.runtime import parts, tiles
+    from tinynet_kernels.runtime import tiles
     from tinynet_kernels.runtime.packing import BFLOAT16, FLOAT16, TF32
     from tinynet_kernels.softmax_cross_entropy import cuda as loss
 
@@ -132,7 +133,6 @@ def forms() -> Iterator[Form]:
     yield Form("conv2d naive", lambda: naive.forward)
     yield Form("conv2d input gradient naive", lambda: naive.input_grad)
     yield Form("conv2d weight gradient naive", lambda: naive.weight_grad)
-    yield Form("sum of parts", lambda: parts._sum_of_parts)
     yield Form("max_pool2d", lambda: bands.pool(FLOAT32, True))
     yield Form("max_pool2d gradient", lambda: bands.pool_grad(FLOAT32, True))
     yield Form("max_pool2d naive", lambda: pool_naive.pool)
@@ -144,6 +144,7 @@ def forms() -> Iterator[Form]:
     yield Form("softmax_cross_entropy gradient", lambda: loss.gradient(FLOAT32, True))
     yield Form("channel_sum", lambda: channel_sum._kernel(FLOAT32, 1, False))
     yield Form("counted_mean", lambda: counted_mean._kernel(FLOAT32))
+    yield Form("mean_cross_entropy", lambda: fused._kernel(FLOAT32))
     yield Form("relu_grad", lambda: channel_sum._kernel(FLOAT32, 1, True))
     yield Form("batch_norm_stats", lambda: batch_norm._kernel(FLOAT32))
     yield Form("sgd", lambda: optimizer._sgd)

@@ -158,7 +158,7 @@ class Graph:
     def _capture(self, given: dict[int | str, Any], positional: int) -> None:
         import cupy
 
-        from tinynet_kernels.runtime.last_block import counter
+        from tinynet_kernels.runtime.last_block import counters
 
         for name, value in given.items():
             if isinstance(value, Tensor) and value.device.type != "cuda":
@@ -174,7 +174,7 @@ class Graph:
                 self._given = {k: v.clone() if isinstance(v, Tensor) else v for k, v in given.items()}
                 self._recording = recording = Recording()
             with stream:
-                counter()  # which kernels on the stream share is made before they are recorded
+                counters()  # which kernels on the stream share is made before they are recorded
             cupy.cuda.get_current_stream().synchronize()
             stream.synchronize()
             arguments = [self._given[i] for i in range(positional)]

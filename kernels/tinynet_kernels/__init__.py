@@ -8,7 +8,7 @@ from .batch_norm import batch_norm_stats
 from .channel_sum import channel_sum, relu_grad
 from .conv2d import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .conv2d_max_pool2d import conv2d_max_pool2d
-from .counted_mean import counted_mean
+from .counted_mean import counted_mean, mean_cross_entropy
 from .matmul import matmul
 from .max_pool2d import max_pool2d, max_pool2d_gather, max_pool2d_grad
 from .optimizer import adam, rmsprop, sgd
@@ -30,6 +30,7 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_gather",
     "max_pool2d_grad",
+    "mean_cross_entropy",
     "philox_normal",
     "philox_uniform",
     "registry",

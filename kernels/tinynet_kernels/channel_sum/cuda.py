@@ -9,7 +9,7 @@ import numpy as np
 from numpy import int32
 
 from ..runtime.cuda import Int32Pointer, Kernel, Pointer, blocks_for, contiguous, cuda, finish, kernel, module, writable
-from ..runtime.last_block import counter
+from ..runtime.last_block import counters
 from ..runtime.primitives import fetch_add, select
 
 THREADS = 256
@@ -33,7 +33,7 @@ def _kernel(dtype: Any, lanes: int, masked: bool) -> Kernel:
         out: Pointer,
         sums: Pointer,
         shares: Pointer,
-        counter: Int32Pointer,
+        counters: Int32Pointer,
         n: int32,
         channels: int32,
         pixels: int32,
@@ -73,7 +73,7 @@ def _kernel(dtype: Any, lanes: int, masked: bool) -> Kernel:
             cuda.threadfence()
         cuda.syncthreads()
         if t == 0:
-            ticket[0] = fetch_add(counter, 0, 1)
+            ticket[0] = fetch_add(counters, 0, 1)
         cuda.syncthreads()
         if ticket[0] == cuda.gridDim.x - 1:  # all others have stored their shares
             cuda.threadfence()
@@ -83,7 +83,7 @@ def _kernel(dtype: Any, lanes: int, masked: bool) -> Kernel:
                     total += shares[p * channels + c]
                 sums[c] = total
             if t == 0:
-                counter[0] = 0
+                counters[0] = 0
 
     return channel_sum
 
@@ -110,7 +110,7 @@ def _run(sums: Any, x: Any, y: Any, out: Any) -> None:
     parts = max(1, blocks_for(n, images))
     sums_out = writable(sums)
     shares = None if parts == 1 else module().empty((parts, channels), x.dtype)
-    ticket = None if parts == 1 else counter()
+    ticket = None if parts == 1 else counters()
     run = _kernel(x.dtype, lanes, y is not None)
     run(blocks * parts, x, y, out, sums_out, shares, ticket, n, channels, pixels, images, parts)
     finish(sums, sums_out)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..runtime import tuning
 from ..runtime.cuda import aligned, blocks_for, contiguous, finish, module, writable
-from ..runtime.parts import sum_of_parts
+from ..runtime.last_block import counters
 from . import direct, naive, tables, tiled
 from .geometry import Geometry, geometry
 from .tables import Tables
@@ -75,7 +75,9 @@ def conv2d_weight_grad(outputs: Any, x: Any, gy: Any, weight_shape: Sequence[int
             (blocks_for(rows, tile.rows) * tiles_n, g.groups, splits),
             x,
             gy,
+            gw_out,
             parts,
+            counters() if splits > 1 else None,
             t.base,
             t.mask,
             t.offset,
@@ -91,8 +93,6 @@ def conv2d_weight_grad(outputs: Any, x: Any, gy: Any, weight_shape: Sequence[int
             tiles_n,
             gw.size,
         )
-        if splits > 1:
-            sum_of_parts(parts, gw_out)
 
     run(tuning.plan("conv2d_weight_grad", product, run))
     finish(gw, gw_out)
@@ -141,7 +141,9 @@ def _gathered_product(
             x,
             w,
             bias,
+            y,
             parts,
+            counters() if splits > 1 else None,
             *where,
             rows,
             products,
@@ -154,11 +156,9 @@ def _gathered_product(
             y.size,
             tiles_m,
             plan.length,
-            bias is not None and splits == 1,
-            relu and splits == 1,
+            bias is not None,
+            relu,
         )
-        if splits > 1:
-            sum_of_parts(parts, y, bias, inner=plane, relu=relu)
 
     run(tuning.plan("conv2d", product, run))
 

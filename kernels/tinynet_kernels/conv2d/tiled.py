@@ -10,6 +10,7 @@ from numpy import int32
 from ..runtime.cuda import Int32Pointer, Kernel, Pointer, cuda, kernel
 from ..runtime.primitives import (
     add,
+    fetch_add,
     load4,
     load4_constant,
     load4_if,
@@ -18,6 +19,7 @@ from ..runtime.primitives import (
     load_masked,
     outer_fma,
     relu_if,
+    select,
     store,
     store_strip,
 )
@@ -54,6 +56,8 @@ def gathered_product(dtype: Any, tile: Tile, padded: bool, wide: bool) -> Kernel
         w: Pointer,
         bias: Pointer,
         y: Pointer,
+        parts: Pointer,
+        counters: Int32Pointer,
         base: Int32Pointer,
         mask: Int32Pointer,
         position: Int32Pointer,
@@ -188,21 +192,46 @@ def gathered_product(dtype: Any, tile: Tile, padded: bool, wide: bool) -> Kernel
             cuda.syncthreads()
             k0 = int32(k0 + DEPTH)
 
+        # A block that has a part of the sums leaves it in `parts`; the last of a tile adds all, in their order.
         row = int32(row0 + mine_w)
-        if has_bias:
+        splits = int32(cuda.gridDim.z)
+        if has_bias and splits == 1:
             biases: tuple[Any, ...] = ()
             for i in static_range(R):
                 there = row + i // 4 * APART_R + i % 4
                 biases = biases + (load_if(bias, group * rows + there, there < rows),)
             tile = outer_fma(tile, biases, ones)
-        tile = relu_if(tile, relu)
+        tile = relu_if(tile, int32(select(splits == 1, relu, 0)))
         part = int32(cuda.blockIdx.z * y_size + (group * rows + row) * y_plane)
         for j in static_range(S):
             column = int32(pixel0 + mine_x + j // 4 * APART_S + j % 4)
             if column < pixels:
                 image = int32(column // image_pixels)
                 to = part + image * y_image + load_constant(position, column - image * image_pixels)
-                store_strip(y, to, tile[j::S], APART_R, y_plane, rows - row)
+                store_strip(parts, to, tile[j::S], APART_R, y_plane, rows - row)
+        if splits > 1:
+            cuda.threadfence()
+            cuda.syncthreads()
+            mine = int32(cuda.blockIdx.y * cuda.gridDim.x + cuda.blockIdx.x)
+            if t == 0:
+                shared_w[0] = real(fetch_add(counters, mine, 1))
+            cuda.syncthreads()
+            if int32(shared_w[0]) == splits - 1:
+                cuda.threadfence()
+                for e in range(t, M * N, THREADS):
+                    row, column = int32(row0 + e // N), int32(pixel0 + e % N)
+                    if row < rows and column < pixels:
+                        image = int32(column // image_pixels)
+                        to = int32(image * y_image + (group * rows + row) * y_plane)
+                        to = int32(to + load_constant(position, column - image * image_pixels))
+                        total = parts[to]
+                        for z in range(1, splits):
+                            total += parts[z * y_size + to]
+                        if has_bias:
+                            total += load_constant(bias, group * rows + row)
+                        y[to] = select(relu != 0 and total < real(0), real(0), total)
+                if t == 0:
+                    counters[mine] = 0
 
     return conv2d_gathered_product
 
@@ -230,7 +259,9 @@ def weight_grad(dtype: Any, tile: Tile, padded: bool) -> Kernel:
     def conv2d_weight_grad(
         x: Pointer,
         gy: Pointer,
+        gw: Pointer,
         parts: Pointer,
+        counters: Int32Pointer,
         base: Int32Pointer,
         mask: Int32Pointer,
         offsets: Int32Pointer,
@@ -338,5 +369,24 @@ def weight_grad(dtype: Any, tile: Tile, padded: bool) -> Kernel:
             down = i // 4 * APART_R + i % 4
             if row + down < rows:
                 store_strip(parts, to + down * products, tile[i * S : i * S + S], APART_S, 1, products - column)
+        if cuda.gridDim.z > 1:  # the last block of a tile adds the parts of all, in their order
+            cuda.threadfence()
+            cuda.syncthreads()
+            place = int32(cuda.blockIdx.y * cuda.gridDim.x + cuda.blockIdx.x)
+            if t == 0:
+                shared_g[0] = real(fetch_add(counters, place, 1))
+            cuda.syncthreads()
+            if int32(shared_g[0]) == cuda.gridDim.z - 1:
+                cuda.threadfence()
+                for e in range(t, M * N, THREADS):
+                    row, column = int32(row0 + e // N), int32(product0 + e % N)
+                    if row < rows and column < products:
+                        to = int32((group * rows + row) * products + column)
+                        total = parts[to]
+                        for z in range(1, int32(cuda.gridDim.z)):
+                            total += parts[z * part_size + to]
+                        gw[to] = total
+                if t == 0:
+                    counters[place] = 0
 
     return conv2d_weight_grad

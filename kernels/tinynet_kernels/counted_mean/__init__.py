@@ -1,4 +1,4 @@
-"""The mean of the losses of the rows that count."""
+"""The mean of the losses of the rows that count; for cross-entropy, with its gradient at once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..arguments import check_float, check_ndim, check_shape
+from ..softmax_cross_entropy import _check as check_cross_entropy
+from ..softmax_cross_entropy import samples
 from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample
 
 
@@ -49,6 +51,50 @@ _SPEC = KernelSpec(
         flops=loss.size, bytes=loss.size * (loss.dtype.itemsize + labels.dtype.itemsize)
     ),
 )
+
+
+def _check_mean_cross_entropy(logits: Array, labels: Array, **params: Any) -> Outputs:
+    (_, dtype), _ = check_cross_entropy(logits, labels, **params)
+    if logits.shape[0] == 0:
+        raise ValueError(f"logits has shape {tuple(logits.shape)}: no rows to take the mean of")
+    return [((), dtype), ((), dtype), (tuple(logits.shape), dtype)]
+
+
+def _cost_mean_cross_entropy(logits: Array, labels: Array, **params: Any) -> Cost:
+    return Cost(
+        flops=9 * logits.size,
+        bytes=2 * logits.size * logits.dtype.itemsize + labels.size * labels.dtype.itemsize,
+    )
+
+
+_CROSS_ENTROPY = KernelSpec(
+    name="mean_cross_entropy",
+    check=_check_mean_cross_entropy,
+    reference="tinynet_kernels.counted_mean.reference:mean_cross_entropy",
+    cpu={"default": "tinynet_kernels.counted_mean.cpu:mean_cross_entropy"},
+    cuda={"default": "tinynet_kernels.counted_mean.fused:mean_cross_entropy"},
+    samples=[s for s in samples.samples(grad=False) if s.name not in ("empty_batch", "all_ignored")],
+    bad_samples=[
+        *samples.BAD_FORWARD,
+        BadSample("empty", lambda rng: ((np.ones((0, 3)), np.ones(0, "i8")), {}), ValueError, "no rows to take"),
+    ],
+    cost=_cost_mean_cross_entropy,
+)
+
+
+def mean_cross_entropy(
+    logits: Array, labels: Array, *, ignore_index: int = -100, label_smoothing: float = 0.0, out: Any = None
+) -> tuple[Array, Array, Array]:
+    """The mean of `softmax_cross_entropy` over the rows that are not ignored, 1 over their number, and the gradient of the
+    mean with respect to the logits: arrays (), () and (N, C).
+
+    One launch, in which every block reads all labels: for batches of some thousand rows. `out` are three arrays to write.
+    Parameters and errors are those of `softmax_cross_entropy`; ValueError for N = 0.
+    """
+    mean, share, grad = _CROSS_ENTROPY(
+        logits, labels, ignore_index=ignore_index, label_smoothing=label_smoothing, out=out
+    )
+    return mean, share, grad
 
 
 def counted_mean(loss: Array, labels: Array, *, ignore_index: int = -100, out: Any = None) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""counted_mean by NumPy's pairwise sum."""
+"""The mean by NumPy's pairwise sum."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ from . import reference
 def counted_mean(outputs: tuple[Any, Any], loss: Any, labels: Any, **params: Any) -> None:
     mean, share = outputs
     mean[...], share[...] = reference.counted_mean(loss, labels, **params)
+
+
+def mean_cross_entropy(outputs: tuple[Any, Any, Any], logits: Any, labels: Any, **params: Any) -> None:
+    mean, share, grad = outputs
+    mean[...], share[...], grad[...] = reference.mean_cross_entropy(logits, labels, **params)

@@ -21,7 +21,7 @@ from ..runtime.cuda import (
     module,
     writable,
 )
-from ..runtime.last_block import counter
+from ..runtime.last_block import counters
 from ..runtime.primitives import fetch_add
 
 THREADS = 256
@@ -41,7 +41,7 @@ def _kernel(dtype: Any) -> Kernel:
         share: Pointer,
         parts: Pointer,
         counts: Int32Pointer,
-        counter: Int32Pointer,
+        counters: Int32Pointer,
         n: int32,
         ignore_index: int32,
     ) -> None:
@@ -74,7 +74,7 @@ def _kernel(dtype: Any) -> Kernel:
                 parts[cuda.blockIdx.x] = totals[0]
                 counts[cuda.blockIdx.x] = numbers[0]
                 cuda.threadfence()
-                ticket[0] = fetch_add(counter, 0, 1)
+                ticket[0] = fetch_add(counters, 0, 1)
             cuda.syncthreads()
             if ticket[0] != blocks - 1:
                 return
@@ -90,7 +90,7 @@ def _kernel(dtype: Any) -> Kernel:
             mean[0] = totals[0] * one
             share[0] = one
             if blocks > 1:
-                counter[0] = 0
+                counters[0] = 0
 
     return counted_mean
 
@@ -102,7 +102,7 @@ def counted_mean(outputs: Any, loss: Any, labels: Any, *, ignore_index: int = -1
     parts = module().empty(blocks, loss.dtype) if several else None
     counts = module().empty(blocks, np.int32) if several else None
     labels = labels if labels.dtype == np.int64 else labels.astype(np.int64)
-    arrays = contiguous(loss), contiguous(labels), *written, parts, counts, counter() if several else None
+    arrays = contiguous(loss), contiguous(labels), *written, parts, counts, counters() if several else None
     _kernel(loss.dtype)(blocks, *arrays, loss.size, ignore_index)
     for output, result in zip(outputs, written):
         finish(output, result)

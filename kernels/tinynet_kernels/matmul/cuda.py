@@ -9,7 +9,7 @@ import numpy as np
 
 from ..runtime import tuning
 from ..runtime.cuda import aligned, blocks_for, contiguous, finish, module, writable
-from ..runtime.parts import sum_of_parts
+from ..runtime.last_block import counters
 from . import naive, tiled
 
 MAX_BATCHES = 65535  # blocks in y and z
@@ -48,7 +48,9 @@ def _run_tiled(call: _Call, wide: bool, plan: tuning.Plan) -> None:
             call.a,
             call.b,
             call.bias,
+            call.y,
             parts,
+            counters() if splits > 1 else None,
             call.m,
             call.n,
             call.k,
@@ -60,11 +62,9 @@ def _run_tiled(call: _Call, wide: bool, plan: tuning.Plan) -> None:
             first,
             tiles_n,
             plan.length,
-            call.bias is not None and splits == 1,
-            call.relu and splits == 1,
+            call.bias is not None,
+            call.relu,
         )
-    if splits > 1:
-        sum_of_parts(parts, call.y, call.bias, relu=call.relu)
 
 
 def _run_naive(call: _Call) -> None:

@@ -17,9 +17,10 @@ from typing import Any
 
 from numpy import int32
 
-from ..runtime.cuda import Kernel, Pointer, cuda, kernel
+from ..runtime.cuda import Int32Pointer, Kernel, Pointer, cuda, kernel
 from ..runtime.primitives import (
     add,
+    fetch_add,
     load4,
     load4_constant,
     load4_if,
@@ -69,6 +70,8 @@ def product(dtype: Any, tile: Tile, a_along_k: bool, b_along_k: bool, wide: bool
         b: Pointer,
         bias: Pointer,
         y: Pointer,
+        parts: Pointer,
+        counters: Int32Pointer,
         m: int32,
         n: int32,
         k: int32,
@@ -230,22 +233,45 @@ def product(dtype: Any, tile: Tile, a_along_k: bool, b_along_k: bool, wide: bool
             cuda.syncthreads()
             k0 = int32(k0 + DEPTH)
 
+        # A block that has a part of the sums leaves it in `parts`; the last of a tile adds all, in their order.
         row, column = int32(row0 + mine_a), int32(column0 + mine_b)
-        if has_bias:
+        splits = int32(cuda.gridDim.z)
+        if has_bias and splits == 1:
             biases: tuple[Any, ...] = ()
             for h in static_range(QUADS_S):
                 for j in static_range(4):
                     there = column + h * APART_S + j
                     biases = biases + (load_if(bias, there, there < n),)
             tile = outer_fma(tile, ones, biases)
-        tile = relu_if(tile, relu)
+        tile = relu_if(tile, int32(select(splits == 1, relu, 0)))
         to = int32(((cuda.blockIdx.z * batches + batch) * m + row) * n + column)
         for i in static_range(R):
             down = i // 4 * APART_R + i % 4
             left = int32(select(row + down < m, n - column, 0))
             if wide:
-                store4_strip(y, to + down * n, tile[i * S : i * S + S], APART_S, left)
+                store4_strip(parts, to + down * n, tile[i * S : i * S + S], APART_S, left)
             else:
-                store_strip(y, to + down * n, tile[i * S : i * S + S], APART_S, 1, left)
+                store_strip(parts, to + down * n, tile[i * S : i * S + S], APART_S, 1, left)
+        if splits > 1:
+            cuda.threadfence()
+            cuda.syncthreads()
+            mine = int32(cuda.blockIdx.y * cuda.gridDim.x + cuda.blockIdx.x)
+            if t == 0:
+                shared_a[0] = real(fetch_add(counters, mine, 1))
+            cuda.syncthreads()
+            if int32(shared_a[0]) == splits - 1:
+                cuda.threadfence()
+                for e in range(t, M * N, THREADS):
+                    row, column = int32(row0 + e // N), int32(column0 + e % N)
+                    if row < m and column < n:
+                        to = int32((batch * m + row) * n + column)
+                        total = parts[to]
+                        for z in range(1, splits):
+                            total += parts[z * batches * m * n + to]
+                        if has_bias:
+                            total += load_constant(bias, column)
+                        y[to] = select(relu != 0 and total < real(0), real(0), total)
+                if t == 0:
+                    counters[mine] = 0
 
     return matmul_tiled

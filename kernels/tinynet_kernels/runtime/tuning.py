@@ -8,7 +8,7 @@ model says how many clock cycles the busiest multiprocessor needs for its share 
     global memory     32 bytes per cycle, from the level-2 cache.
     waiting           a slice takes LATENCY cycles however little it holds, and as many blocks as fit share the wait.
     FILL              cycles in which a block fetches its first slice and stores its result.
-    LAUNCH            what the second kernel costs that adds the parts, besides the bytes it moves.
+    ADDING            what it costs that the last block of a tile adds the parts, besides the bytes it moves.
 
 Few results therefore get small tiles, and long sums of few results are cut into parts, until every multiprocessor has work.
 The choice depends on shapes and device alone, so results do not change from run to run.
@@ -32,9 +32,10 @@ from pathlib import Path
 from . import tiles
 from .tiles import Tile
 
-LATENCY, FILL, LAUNCH = 700, 1500, 3000  # cycles
+LATENCY, FILL, ADDING = 700, 1500, 3000  # cycles
 CANDIDATES_TIMED = 6
 MAX_SPLITS = 64
+COUNTERS = 1 << 14  # of tiles whose parts are counted at a time
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,9 @@ class Product:
     def plans(self) -> list[Plan]:
         found = []
         for tile in self.allowed:
-            splits = 1
-            while splits <= (MAX_SPLITS if self.splittable else 1) and (
-                splits == 1 or splits * 2 * tile.depth <= self.k
-            ):
+            tiles_of_all = _ceil(self.m, tile.rows) * _ceil(self.n, tile.columns) * self.batches
+            splits, most = 1, MAX_SPLITS if self.splittable and tiles_of_all <= COUNTERS else 1
+            while splits <= most and (splits == 1 or splits * 2 * tile.depth <= self.k):
                 length = _ceil(_ceil(self.k, splits), tile.depth) * tile.depth
                 if _ceil(self.k, length) == splits:
                     found.append(Plan(tile, splits, length))
@@ -90,7 +90,7 @@ def cycles(product: Product, plan: Plan, multiprocessors: int) -> float:
     total = max(most * slices * max(multiply, share, fetch), rounds * slices * LATENCY) + rounds * FILL
     if plan.splits > 1:
         moved = 2 * plan.splits * product.m * product.n * product.batches * product.itemsize
-        total += LAUNCH + moved / (32 * multiprocessors)
+        total += ADDING + moved / (32 * multiprocessors)
     return total
 
 

@@ -1,0 +1,136 @@
+"""The mean cross-entropy of a small batch and its gradient in one launch: a warp per row, and the last block for the mean."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+from numpy import int32
+
+from ..runtime.cuda import Int32Pointer, Int64Pointer, Kernel, Pointer, Real, blocks_for, contiguous, cuda, finish
+from ..runtime.cuda import kernel, module, writable
+from ..runtime.last_block import counters
+from ..runtime.primitives import fetch_add, shuffle_xor
+
+THREADS = 256
+WARP = 32
+ROWS = THREADS // WARP
+LOWEST = -math.inf
+
+
+@functools.cache
+def _kernel(dtype: Any) -> Kernel:
+    real = dtype.type
+
+    @kernel(threads=THREADS)
+    def mean_cross_entropy(
+        logits: Pointer,
+        labels: Int64Pointer,
+        mean: Pointer,
+        share: Pointer,
+        grad: Pointer,
+        parts: Pointer,
+        counters: Int32Pointer,
+        rows: int32,
+        classes: int32,
+        ignore_index: int32,
+        smoothing: Real,
+    ) -> None:
+        numbers = cuda.shared.array(THREADS, int32)
+        losses = cuda.shared.array(ROWS, real)
+        ticket = cuda.shared.array(1, int32)
+        t = int32(cuda.threadIdx.x)
+        number = int32(0)  # every block counts the labels: they are few
+        for i in range(t, rows, THREADS):
+            if labels[i] != ignore_index:
+                number += int32(1)
+        numbers[t] = number
+        cuda.syncthreads()
+        width = THREADS // 2
+        while width > 0:
+            if t < width:
+                numbers[t] += numbers[t + width]
+            cuda.syncthreads()
+            width //= 2
+        one = real(1) / real(numbers[0])
+
+        row = int32(cuda.blockIdx.x * ROWS + t // WARP)
+        here = min(row, int32(rows - 1))  # the last block's spare warps repeat a row, so that all warps stay whole
+        lane = t % WARP
+        top = real(LOWEST)
+        total = real(0)
+        sum_of_logits = real(0)
+        for i in range(lane, classes, WARP):
+            value = logits[here * classes + i]
+            sum_of_logits += value
+            if value > top:
+                total = total * math.exp(top - value) + real(1)
+                top = value
+            else:
+                total += math.exp(value - top) if value != real(LOWEST) else real(0)
+        for step in (16, 8, 4, 2, 1):
+            other_top = shuffle_xor(top, step)
+            other_total = shuffle_xor(total, step)
+            sum_of_logits += shuffle_xor(sum_of_logits, step)
+            higher = max(top, other_top)
+            mine = total * math.exp(top - higher) if top > real(LOWEST) else total
+            others = other_total * math.exp(other_top - higher) if other_top > real(LOWEST) else other_total
+            total = mine + others
+            top = higher
+        lse = top + math.log(total)
+        label = labels[here]
+        loss = lse - smoothing * (sum_of_logits / real(classes)) if smoothing > real(0) else lse
+        counts = label != ignore_index
+        valid = label >= 0 and label < classes
+        if not counts or row >= rows:
+            loss = real(0)
+        elif not valid:
+            loss = real(math.nan)
+        else:
+            loss -= (real(1) - smoothing) * logits[here * classes + label]
+        if row < rows:
+            for i in range(lane, classes, WARP):
+                target = smoothing / real(classes)
+                if i == label:
+                    target += real(1) - smoothing
+                value = (math.exp(logits[row * classes + i] - lse) - target) * one
+                if not counts:
+                    value = real(0)
+                elif not valid:
+                    value = real(math.nan)
+                grad[row * classes + i] = value
+        if lane == 0:
+            losses[t // WARP] = loss
+        cuda.syncthreads()
+        if t == 0:
+            total = real(0)
+            for i in range(ROWS):
+                total += losses[i]
+            parts[cuda.blockIdx.x] = total
+            cuda.threadfence()
+            ticket[0] = fetch_add(counters, 0, 1)
+        cuda.syncthreads()
+        if t == 0 and ticket[0] == cuda.gridDim.x - 1:
+            cuda.threadfence()
+            total = real(0)
+            for i in range(int32(cuda.gridDim.x)):
+                total += parts[i]
+            mean[0] = total * one
+            share[0] = one
+            counters[0] = 0
+
+    return mean_cross_entropy
+
+
+def mean_cross_entropy(
+    outputs: Any, logits: Any, labels: Any, *, ignore_index: int = -100, label_smoothing: float = 0.0
+) -> None:
+    written = [writable(output) for output in outputs]
+    blocks = max(1, blocks_for(logits.shape[0], ROWS))
+    labels = labels if labels.dtype == np.int64 else labels.astype(np.int64)
+    arrays = contiguous(logits), contiguous(labels), *written, module().empty(blocks, logits.dtype), counters()
+    _kernel(logits.dtype)(blocks, *arrays, *logits.shape, ignore_index, label_smoothing)
+    for output, result in zip(outputs, written):
+        finish(output, result)
