@@ -71,13 +71,21 @@ def _product(a: Tensor, b: Tensor, transpose_a: bool, precision: str, out: Any) 
     return Tensor._make(kernels.matmul(a._array, b._array, transpose_a=transpose_a, precision=precision, out=out))
 
 
-def bias_grad(ctx: Any, gy: Tensor) -> tuple[Tensor, Tensor | None]:
+def bias_grad(ctx: Any, gy: Tensor, swap: bool = False) -> tuple[Tensor, Tensor | None]:
     """For an operation that adds its input 2 to the channels and then applies `ctx.activation`: what flows to before both,
-    and the gradient of the bias (None if it is not needed)."""
+    and the gradient of the bias (None if it is not needed).
+
+    With `swap`, where that costs no launch, `ctx.weight` becomes input 1 in memory that runs along its second axis first.
+    """
     wanted, relu = ctx.needs(2), ctx.activation == "relu"
     if is_grad_enabled():
         gy = relu_mask(gy, ctx.output()) if relu else gy
         return gy, channel_sum(gy) if wanted else None
+    if relu and swap:
+        arrays = gy._array, ctx.output()._array, ctx.input(1)._array
+        masked, sums, weight = kernels.relu_grad(*arrays, out=(None, ctx.room(2), None))
+        ctx.weight = Tensor._make(weight.swapaxes(0, 1))
+        return Tensor._make(masked), Tensor._make(sums) if wanted else None
     if relu:
         masked, sums = kernels.relu_grad(gy._array, ctx.output()._array, out=(None, ctx.room(2)))
         return Tensor._make(masked), Tensor._make(sums) if wanted else None

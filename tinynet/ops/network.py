@@ -22,7 +22,6 @@ from .indexing import one_hot
 from .linalg import _in_kernel_dtype, bias_grad
 from .reduction import mean, softmax
 
-
 SMALL_BATCH = 2048
 
 
@@ -37,8 +36,15 @@ class Conv2d(Op):
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        gy, gb = bias_grad(ctx, gy)
+        gy, gb = bias_grad(ctx, gy, _swaps(ctx))
         return *_conv2d_grads(ctx, gy), gb, None, None
+
+
+def _swaps(ctx: Any) -> bool:
+    """Whether the gradient of the input reads the weight by input channels, as on CUDA."""
+    ctx.weight = None
+    on_cuda = type(ctx.input(1)._array) is not np.ndarray
+    return on_cuda and ctx.needs(0) and ctx.params.get("groups", 1) == 1
 
 
 def _conv2d_grads(ctx: Any, gy: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -46,7 +52,8 @@ def _conv2d_grads(ctx: Any, gy: Tensor) -> tuple[Tensor | None, Tensor | None]:
     x_shape, w_shape = ctx.shapes
     gx = gw = None
     if ctx.needs(0):
-        gx = Conv2dInputGrad.apply(gy, ctx.input(1), x_shape, ctx.params)
+        weight = ctx.input(1) if ctx.weight is None else ctx.weight
+        gx = Conv2dInputGrad.apply(gy, weight, x_shape, ctx.params)
     if ctx.needs(1):
         x = ctx.input(0)
         if is_grad_enabled():
@@ -116,7 +123,7 @@ class Conv2dMaxPool2d(Op):
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor, _: None) -> Any:
-        gy, gb = bias_grad(ctx, gy)
+        gy, gb = bias_grad(ctx, gy, _swaps(ctx))
         return *_conv2d_grads(ctx, MaxPool2dGrad.apply(gy, *ctx.pool)), gb, None, None, None, None
 
 

@@ -48,16 +48,29 @@ _SPEC = KernelSpec(
 )
 
 
-def _check_relu(gy: Array, y: Array) -> Outputs:
-    dtype = check_any_float(gy=gy, y=y)
+def _check_relu(gy: Array, y: Array, weight: Array | None = None) -> Outputs:
+    dtype = check_any_float(gy=gy, y=y, weight=weight)
     check_shape("y", y, tuple(gy.shape))
-    return [(tuple(gy.shape), dtype), *_check(gy)]
+    outputs = [(tuple(gy.shape), dtype), *_check(gy)]
+    if weight is None:
+        return outputs
+    if weight.ndim < 2:
+        raise ValueError(f"weight has shape {tuple(weight.shape)}, expected at least 2 dimensions (O, C, ...)")
+    return [*outputs, ((weight.shape[1], weight.shape[0], *weight.shape[2:]), dtype)]
 
 
-def _relu_sample(name: str, shape: tuple[int, ...], bench: bool = False) -> Sample:
+def _cost_relu(gy: Array, y: Array, weight: Array | None = None) -> Cost:
+    numbers = 3 * gy.size + gy.shape[1] + (0 if weight is None else 2 * weight.size)
+    return Cost(flops=2 * gy.size, bytes=numbers * gy.dtype.itemsize)
+
+
+def _relu_sample(
+    name: str, shape: tuple[int, ...], bench: bool = False, weight: tuple[int, ...] | None = None
+) -> Sample:
     def make(rng: np.random.Generator, dtype: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         y = np.maximum(rng.standard_normal(shape), 0)
-        return (rng.standard_normal(shape).astype(dtype), y.astype(dtype)), {}
+        arrays = [rng.standard_normal(shape), y] + ([] if weight is None else [rng.standard_normal(weight)])
+        return tuple(a.astype(dtype) for a in arrays), {}
 
     return Sample(name, make, bench)
 
@@ -68,25 +81,31 @@ _RELU = KernelSpec(
     reference="tinynet_kernels.channel_sum.reference:relu_grad",
     cpu={"default": "tinynet_kernels.channel_sum.cpu:relu_grad"},
     cuda={"default": "tinynet_kernels.channel_sum.cuda:relu_grad"},
-    samples=[_relu_sample(*case) for case in [*SHAPES, ("empty", (0, 3, 4), False), ("no_channels", (2, 0, 4), False)]],
+    samples=[
+        *(_relu_sample(*case) for case in [*SHAPES, ("empty", (0, 3, 4), False), ("no_channels", (2, 0, 4), False)]),
+        _relu_sample("weight", (3, 4, 5), weight=(4, 6, 3, 3)),
+        _relu_sample("weight_and_parts", (40, 3, 8, 8), weight=(3, 1, 1)),
+    ],
     bad_samples=[
         BadSample("shape", lambda rng: ((np.ones((2, 3)), np.ones((2, 4))), {}), ValueError, "y has shape"),
         BadSample("vector", lambda rng: ((np.ones(3), np.ones(3)), {}), ValueError, "at least 2 dimensions"),
         BadSample("integer", lambda rng: ((np.ones((3, 3), "i8"),) * 2, {}), TypeError, "gy has dtype int64"),
     ],
     channels_last=True,
-    cost=lambda gy, y: Cost(flops=2 * gy.size, bytes=(3 * gy.size + gy.shape[1]) * gy.dtype.itemsize),
+    cost=_cost_relu,
 )
 
 
-def relu_grad(gy: Array, y: Array, *, out: Any = None) -> tuple[Array, Array]:
+def relu_grad(gy: Array, y: Array, weight: Array | None = None, *, out: Any = None) -> tuple[Array, ...]:
     """The gradient of a layer that ends in a bias and ReLU, given gy (N, C, ...) of its output y, before the ReLU and for the
     bias: gy where y > 0 and 0 elsewhere, and the sum of that over all axes but the second, in a fixed order: (C,).
 
-    float32 or float64. `out` is a pair of arrays to write. Raises TypeError and ValueError as `channel_sum`.
+    Given the layer's weight (O, C, ...) too, a third result is that with its first two axes swapped, in contiguous memory, as
+    the gradient with respect to the layer's input wants it: one launch less. float32 or float64. `out` are arrays to write.
+    Raises TypeError and ValueError as `channel_sum`.
     """
-    gx, sums = _RELU(gy, y, out=out)
-    return gx, sums
+    results: tuple[Array, ...] = _RELU(gy, y, out=out) if weight is None else _RELU(gy, y, weight, out=out)
+    return results
 
 
 def channel_sum(x: Array, *, out: Any = None) -> Array:

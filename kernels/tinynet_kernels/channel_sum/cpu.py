@@ -23,8 +23,10 @@ def channel_sum(outputs: tuple[Any], x: Any) -> None:
     outputs[0][...] = loops.sums(rows).sum(axis=0)
 
 
-def relu_grad(outputs: tuple[Any, Any], gy: Any, y: Any) -> None:
-    gx, sums = outputs
+def relu_grad(outputs: tuple[Any, ...], gy: Any, y: Any, weight: Any = None) -> None:
+    gx, sums, *swapped = outputs
+    if swapped:
+        swapped[0][...] = weight.swapaxes(0, 1)
     matrices = [_rows(a) for a in (gy, y, gx)]
     if gy.size < SHORT or any(m is None for m in matrices):
         gx[...] = np.where(y > 0, gy, np.zeros_like(gy))

@@ -34,12 +34,23 @@ def _kernel(dtype: Any, lanes: int, masked: bool) -> Kernel:
         sums: Pointer,
         shares: Pointer,
         counters: Int32Pointer,
+        weight: Pointer,
+        swapped: Pointer,
         n: int32,
         channels: int32,
         pixels: int32,
         images: int32,
         parts: int32,
+        outs: int32,
+        ins: int32,
+        taps: int32,
+        work: int32,
     ) -> None:
+        if cuda.blockIdx.x >= work:  # these blocks have another job: to swap the first two axes of the weight
+            step_w = int32((cuda.gridDim.x - work) * THREADS)
+            for i in range((cuda.blockIdx.x - work) * THREADS + cuda.threadIdx.x, outs * ins * taps, step_w):
+                swapped[i] = weight[(i // taps % outs * ins + i // taps // outs) * taps + i % taps]
+            return
         totals = cuda.shared.array(THREADS, real)
         ticket = cuda.shared.array(1, int32)
         t = int32(cuda.threadIdx.x)
@@ -75,7 +86,7 @@ def _kernel(dtype: Any, lanes: int, masked: bool) -> Kernel:
         if t == 0:
             ticket[0] = fetch_add(counters, 0, 1)
         cuda.syncthreads()
-        if ticket[0] == cuda.gridDim.x - 1:  # all others have stored their shares
+        if ticket[0] == work - 1:  # all others have stored their shares
             cuda.threadfence()
             for c in range(t, channels, THREADS):
                 total = real(0)
@@ -90,17 +101,20 @@ def _kernel(dtype: Any, lanes: int, masked: bool) -> Kernel:
 
 def channel_sum(outputs: Any, x: Any) -> None:
     (sums,) = outputs
-    _run(sums, contiguous(x), None, None)
+    _run(sums, contiguous(x), None, None, None, None)
 
 
-def relu_grad(outputs: Any, gy: Any, y: Any) -> None:
-    gx, sums = outputs
+def relu_grad(outputs: Any, gy: Any, y: Any, weight: Any = None) -> None:
+    gx, sums, *rest = outputs
     gx_out = writable(gx)
-    _run(sums, contiguous(gy), contiguous(y), gx_out)
+    swapped = writable(rest[0]) if rest else None
+    _run(sums, contiguous(gy), contiguous(y), gx_out, contiguous(weight), swapped)
     finish(gx, gx_out)
+    if rest:
+        finish(rest[0], swapped)
 
 
-def _run(sums: Any, x: Any, y: Any, out: Any) -> None:
+def _run(sums: Any, x: Any, y: Any, out: Any, weight: Any, swapped: Any) -> None:
     n, channels, *spatial = x.shape
     pixels = int(np.prod(spatial))
     lanes = 1 if pixels >= WARP else WARP
@@ -112,5 +126,9 @@ def _run(sums: Any, x: Any, y: Any, out: Any) -> None:
     shares = None if parts == 1 else module().empty((parts, channels), x.dtype)
     ticket = None if parts == 1 else counters()
     run = _kernel(x.dtype, lanes, y is not None)
-    run(blocks * parts, x, y, out, sums_out, shares, ticket, n, channels, pixels, images, parts)
+    outs, ins, *kernel = (0, 0) if weight is None else weight.shape
+    taps, work = int(np.prod(kernel)), blocks * parts
+    extra = 0 if weight is None else blocks_for(weight.size, 4 * THREADS)
+    arrays = x, y, out, sums_out, shares, ticket, weight, swapped
+    run(work + extra, *arrays, n, channels, pixels, images, parts, outs, ins, taps, work)
     finish(sums, sums_out)

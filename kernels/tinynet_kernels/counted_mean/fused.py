@@ -9,8 +9,20 @@ from typing import Any
 import numpy as np
 from numpy import int32
 
-from ..runtime.cuda import Int32Pointer, Int64Pointer, Kernel, Pointer, Real, blocks_for, contiguous, cuda, finish
-from ..runtime.cuda import kernel, module, writable
+from ..runtime.cuda import (
+    Int32Pointer,
+    Int64Pointer,
+    Kernel,
+    Pointer,
+    Real,
+    blocks_for,
+    contiguous,
+    cuda,
+    finish,
+    kernel,
+    module,
+    writable,
+)
 from ..runtime.last_block import counters
 from ..runtime.primitives import fetch_add, shuffle_xor
 
@@ -90,12 +102,13 @@ def _kernel(dtype: Any) -> Kernel:
             loss = real(math.nan)
         else:
             loss -= (real(1) - smoothing) * logits[here * classes + label]
+        inverse = real(1) / total
         if row < rows:
             for i in range(lane, classes, WARP):
                 target = smoothing / real(classes)
                 if i == label:
                     target += real(1) - smoothing
-                value = (math.exp(logits[row * classes + i] - lse) - target) * one
+                value = (math.exp(logits[row * classes + i] - top) * inverse - target) * one
                 if not counts:
                     value = real(0)
                 elif not valid:
