@@ -63,6 +63,10 @@ def test_divergence_is_torchs(name: str, first: dict[str, Any], second: dict[str
 
 def test_by_hand() -> None:
     assert D.Normal(0.0, 1.0).log_prob(0.0).item() == pytest.approx(-0.918938533)
+    assert D.Normal(0.0, 2.0).entropy().item() == pytest.approx(0.5 * np.log(2 * np.pi * np.e * 4))
+    assert D.Uniform(0.0, 4.0).entropy().item() == pytest.approx(np.log(4))
+    assert D.Categorical(tinynet.tensor([1.0, 1.0, 2.0])).entropy().item() == pytest.approx(1.5 * np.log(2))
+    assert D.Normal(1.0, 2.0).cdf(1.0).item() == pytest.approx(0.5)
     assert D.Bernoulli(0.25).entropy().item() == pytest.approx(0.562335145)
     assert D.Categorical(tinynet.tensor([1.0, 1.0, 2.0])).log_prob(2).item() == pytest.approx(np.log(0.5), abs=1e-6)
     assert D.Uniform(0.0, 4.0).log_prob(1.0).item() == pytest.approx(-np.log(4))

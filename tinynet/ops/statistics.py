@@ -89,7 +89,7 @@ def quantile(
 
     interpolation  "linear", "lower", "higher", "midpoint" or "nearest", for places between two elements.
     """
-    points = np.atleast_1d(np.asarray(q._array if isinstance(q, Tensor) else q, np.float64))
+    points = np.atleast_1d(np.asarray(q.detach().cpu() if isinstance(q, Tensor) else q, np.float64))
     if ((points < 0) | (points > 1)).any():
         raise ValueError(f"q is {q}, expected numbers from 0 to 1")
     x, axis = (reshape(input, -1), 0) if dim is None else (input, wrap(dim, input.ndim))
