@@ -258,6 +258,8 @@ def _grid(rows: list[list[Any]], titles: list[str], theme: Theme, sides: Sequenc
     cell = min((WIDTH - left + gap) / columns, 1.3) - gap
     aspect = rows[0][0].shape[0] / rows[0][0].shape[1]
     above = line * max((title.count("\n") + 1 for title in titles), default=0) + (0.1 if titles else 0.0)
+    longest = max((len(text) for title in titles for text in title.split("\n")), default=1)
+    size = min(9.0, cell / longest / 0.6 * 72)  # points: a letter is about 0.6 of its size wide
     headed = range(len(rows)) if titles and not sides else range(1)
     height = sum(cell * aspect + gap + (above if r in headed else 0.0) for r in range(len(rows))) + 0.05
     figure = Figure(figsize=(WIDTH, height))
@@ -279,7 +281,7 @@ def _grid(rows: list[list[Any]], titles: list[str], theme: Theme, sides: Sequenc
                     titles[number],
                     ha="center",
                     va="bottom",
-                    fontsize=9,
+                    fontsize=size,
                     linespacing=1.15,
                 )
         if sides:
@@ -293,9 +295,10 @@ def _grid(rows: list[list[Any]], titles: list[str], theme: Theme, sides: Sequenc
 
 
 def mistake(images: Images, i: int, names: Sequence[str]) -> str:
-    """Label, prediction and the probability of the prediction, in two lines."""
+    """Label, prediction and the probability of the prediction, in two lines, or three for long names."""
     label, prediction = names[images.labels[i]], names[images.predictions[i]]
-    return f"{label} → {prediction}\n{images.confidences[i]:.0%}"
+    between = " " if len(label) + len(prediction) <= 6 else "\n"
+    return f"{label}{between}→ {prediction}\n{images.confidences[i]:.0%}"
 
 
 def _listed(titles: Sequence[str]) -> str:
