@@ -55,6 +55,23 @@ def test_matmul(
         assert error.max() > 4 * k * UNIT * np.abs(exact).max(), "the factors were not rounded"
 
 
+@pytest.mark.parametrize("dtype, precision", CASES)
+@pytest.mark.parametrize("transpose_a, transpose_b", [*itertools.product((False, True), repeat=2)])
+def test_infinity_meets_no_padding(
+    device: str, transpose_a: bool, transpose_b: bool, dtype: str, precision: str
+) -> None:
+    """Where K does not fill the last slice, zeros stand in; times infinity they would be NaN."""
+    for k in (33, 40):
+        for place in (0, 1, 32, k - 1):
+            a, b = np.ones((2, k), dtype), np.ones((k, 3), dtype)
+            a[0, place], b[place, 1] = np.inf, np.inf
+            args = (np.ascontiguousarray(a.T) if transpose_a else a), (np.ascontiguousarray(b.T) if transpose_b else b)
+            y = kernels.matmul(
+                *(to(device, x) for x in args), transpose_a=transpose_a, transpose_b=transpose_b, precision=precision
+            )
+            np.testing.assert_array_equal(host(y), np.array([[np.inf] * 3, [k, np.inf, k]], dtype))
+
+
 CONVOLUTIONS: list[tuple[Any, Any, dict[str, Any]]] = [
     ((2, 3, 6, 7), (4, 3, 3, 3), {}),
     ((2, 3, 9, 10), (4, 3, 3, 2), {"stride": (3, 2), "padding": (1, 0)}),
