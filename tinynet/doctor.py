@@ -59,7 +59,8 @@ def main(argv: list[str] | None = None) -> int:
 def examine() -> Iterator[Check]:
     """All checks, in an order where the first that fails is usually the cause of the ones after it."""
     yield Check("python", sys.version_info >= (3, 10), f"{platform.python_version()} on {platform.platform()}", "cpu")
-    for name in ("tinynet-gpu", "numpy", "numba", "safetensors", "tqdm"):
+    yield Check("tinynet-gpu", True, _version("tinynet-gpu") or "run from a source tree, not installed", "cpu")
+    for name in ("numpy", "numba", "safetensors", "tqdm"):
         yield _package(name, needed_by="cpu", mend=f"pip install {name}")
     yield from _kernels("cpu")
     if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
@@ -87,6 +88,7 @@ def _cuda_installation() -> Iterator[Check]:
     installed = {name: version for name in CUPY_DISTRIBUTIONS if (version := _version(name)) is not None}
     found = ", ".join(f"{name} {version}" for name, version in installed.items()) or "not installed"
     majors = [CUPY_DISTRIBUTIONS[name] for name in installed]
+    cupy_major = None  # of a CuPy that may stay
     if not installed:
         yield Check("cupy", False, found, "cuda", install)
     elif len(installed) > 1:
@@ -97,6 +99,7 @@ def _cuda_installation() -> Iterator[Check]:
         mend = f"pip uninstall {found.split()[0]}; {install}"
         yield Check("cupy", False, f"{found} needs a driver for CUDA {majors[0]}", "cuda", mend)
     else:
+        cupy_major = majors[0]
         yield _imports("cupy", found, install)
 
     numba_cuda = _version("numba-cuda")
@@ -108,9 +111,9 @@ def _cuda_installation() -> Iterator[Check]:
         found = f"{numba_cuda} with cuda-bindings {bindings}"
         if major is None or (driver is not None and major > driver[0]):
             yield Check("numba-cuda", False, f"{found}, which the driver does not support", "cuda", install)
-        elif majors and majors[0] is not None and majors[0] != major:
-            mend = "pip install " + " ".join(f'"{r}"' for r in extra_requirements(f"cuda{majors[0]}"))
-            yield Check("numba-cuda", False, f"{found}, but CuPy is built for CUDA {majors[0]}", "cuda", mend)
+        elif cupy_major is not None and cupy_major != major:
+            mend = "pip install " + " ".join(f'"{r}"' for r in extra_requirements(f"cuda{cupy_major}"))
+            yield Check("numba-cuda", False, f"{found}, but CuPy is built for CUDA {cupy_major}", "cuda", mend)
         else:
             yield _imports("tinynet_kernels.runtime.cuda", found, install)
 
