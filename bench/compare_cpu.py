@@ -669,6 +669,7 @@ def main() -> None:
         report = json.loads(args.json.read_text())
     report |= {"processor": processor(), "threads": args.threads, "versions": versions()}
     chosen = [c for c in CASES if re.search(args.only, c)]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the workers are ended below
     workers = [Worker(name, args.threads) for name in names] if chosen else []
     try:
         for case in chosen:

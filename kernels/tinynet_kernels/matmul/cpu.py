@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..runtime.memory import empty
+
 LARGE = 1 << 30  # multiplications and additions
 
 
@@ -38,6 +40,18 @@ def matmul(
 
 
 def _tiles(y: Any, a: Any, b: Any, bias: Any, activation: str | None) -> None:
+    if 4 * a.shape[0] <= b.shape[1] and b.T.flags.c_contiguous and not b.flags.c_contiguous:
+        # (b.T @ a.T).T: the small matrix is rearranged instead of the large one
+        turned = empty((b.shape[1], a.shape[0]), y.dtype)
+        _product(turned, b.T, a.T, None, None)
+        np.add(turned.T, 0 if bias is None else bias, out=y)
+        if activation == "relu":
+            np.maximum(y, 0, out=y)
+        return
+    _product(y, a, b, bias, activation)
+
+
+def _product(y: Any, a: Any, b: Any, bias: Any, activation: str | None) -> None:
     from ..conv2d import cpu, loops, positions
 
     columns = a.flags.f_contiguous and not a.flags.c_contiguous
