@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -177,7 +177,8 @@ def main(argv: list[str] | None = None) -> int:
                 fail(f"--{name.replace('_', '-')} needs --output")
         if args.report:
             report.require_matplotlib()
-        return run(args, state)
+        with nullcontext() if args.quiet else _compiling_is_announced():
+            return run(args, state)
     except MemoryError as error:
         print(f"tinynet.train: {error}; a smaller --batch-size needs less", file=sys.stderr)
         return 1
@@ -415,6 +416,26 @@ def _stopped_by_ctrl_c(trainer: Any) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _compiling_is_announced() -> Iterator[None]:
+    """A line on stderr before the first kernel is compiled, which is done once for each machine."""
+    from numba.core import event
+
+    class Announcement(event.Listener):  # type: ignore[misc]  # Numba is untyped
+        made = False
+
+        def on_start(self, compiling: Any) -> None:
+            if not self.made:
+                print("compiling the kernels for this machine, once: up to 20 s ...", file=sys.stderr, flush=True)
+            self.made = True
+
+        def on_end(self, compiling: Any) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Announcement()):
+        yield
 
 
 @contextmanager

@@ -166,7 +166,8 @@ def panel(matrix: Any) -> Any:
         return matrix[None]
     width = min(WIDEST, -(-columns // lanes(matrix))) * lanes(matrix)
     blocks = empty((-(-columns // width), rows, width), matrix.dtype)
-    loops.pack(matrix, blocks)
+    transposed = matrix.flags.f_contiguous
+    loops.pack(matrix.T if transposed else np.ascontiguousarray(matrix), transposed, blocks)
     return blocks
 
 

@@ -14,6 +14,7 @@ STEPS = 512  # pixels of gy that stay in the cache while all weights see them
 PARTS = 8  # pieces of work in the weight gradient: fixed, so that the order of its sums is
 
 _inline: Any = njit(cache=True, inline="always")
+_once: Any = njit(cache=True, nogil=True)  # compiled by itself, not again in each caller
 _parallel: Any = njit(parallel=True, cache=True, nogil=True)
 
 
@@ -64,7 +65,7 @@ def _six(table: Any, shift: int) -> Any:
     )
 
 
-@_inline
+@_once
 def _stretch(
     x: Any,
     x_image: int,
@@ -155,7 +156,7 @@ def product(
     size = counts.sum() * groups // (pieces * ROWS) * ROWS + ROWS
     ends = np.cumsum((counts + size - 1) // size)
     for piece in prange(groups * ends[-1]):
-        start, chunk = piece // ends[-1] * group, piece % ends[-1]
+        start, chunk = np.int64(piece // ends[-1] * group), np.int64(piece % ends[-1])
         stop = min(start + group, channels)
         kind = 0
         while chunk >= ends[kind]:
@@ -197,17 +198,17 @@ def pooled(
 
 
 @_parallel
-def pack(b: Any, panel: Any) -> None:
-    """b (K, N) as blocks of columns (blocks, K, width), with zeros beyond its end."""
+def pack(b: Any, transposed: bool, panel: Any) -> None:
+    """b (K, N), or (N, K) if transposed, as blocks of columns (blocks, K, width), with zeros beyond its end."""
     blocks, count, width = panel.shape
     pieces = (count + 63) // 64
     for piece in prange(blocks * pieces):
         block, first = piece // pieces, piece % pieces * 64
-        last, have = min(first + 64, count), min(width, b.shape[1] - block * width)
-        if b.strides[0] < b.strides[1]:  # a transposed matrix: its columns lie side by side
+        last, have = min(first + 64, count), min(width, b.shape[0 if transposed else 1] - block * width)
+        if transposed:
             for j in range(have):
                 for k in range(first, last):
-                    panel[block, k, j] = b[k, block * width + j]
+                    panel[block, k, j] = b[block * width + j, k]
         else:
             for k in range(first, last):
                 for j in range(have):

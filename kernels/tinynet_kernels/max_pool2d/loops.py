@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 _inline: Any = njit(cache=True, inline="always")
+_once: Any = njit(cache=True, nogil=True)  # compiled by itself, not again in each caller
 _parallel: Any = njit(parallel=True, cache=True, nogil=True)
 
 
@@ -32,7 +33,7 @@ def _two_by_two(x: Any, top: int, step: int, y: Any, indices: Any) -> None:
             best[i], where[i] = d[i] if better else value, fourth if better else place
 
 
-@_inline
+@_once
 def pool_line(x: Any, row: int, y: Any, indices: Any, window: Any) -> None:
     """One row of the result, y and indices (OW, C), from one image x (H, W, C); window: kernel, stride, padding, dilation."""
     height, width, channels = x.shape
