@@ -54,7 +54,7 @@ CASES = [
     ),
     "pool-forward",
     "pool-backward",
-    "softmax_cross_entropy",
+    "cross-entropy",
     "adam-1M",
 ]
 
@@ -159,7 +159,7 @@ def tinynet_step(case: str) -> Step:
             return lambda: kernels.max_pool2d(x, 2)
         indices = kernels.max_pool2d(x, 2)[1]
         return lambda: kernels.max_pool2d_grad(gy, indices, x.shape, 2)
-    if kind == "softmax_cross_entropy":
+    if kind == "cross":
         logits, labels = tinynet.tensor(loss_arrays()[0], requires_grad=True), tinynet.tensor(loss_arrays()[1])
         return lambda: tinynet.autograd.grad(F.cross_entropy(logits, labels), logits)
     param = tinynet.zeros(1_000_000, requires_grad=True)
@@ -224,7 +224,7 @@ def torch_step(case: str) -> Step:
         indices = F.max_pool2d(x, 2, return_indices=True)[1]
         settings = ([2, 2], [2, 2], [0, 0], [1, 1], False)
         return lambda: torch.ops.aten.max_pool2d_with_indices_backward(gy, x, *settings, indices)
-    if kind == "softmax_cross_entropy":
+    if kind == "cross":
         logits, labels = torch.tensor(loss_arrays()[0], requires_grad=True), torch.tensor(loss_arrays()[1])
         return lambda: torch.autograd.grad(F.cross_entropy(logits, labels), logits)
     param = torch.zeros(1_000_000, requires_grad=True)
@@ -310,7 +310,7 @@ def tensorflow_step(case: str) -> Step:
             ),
             *(x, y, gy),
         )
-    if kind == "softmax_cross_entropy":
+    if kind == "cross":
 
         def loss_grad(logits: Any, labels: Any) -> Any:
             with tf.GradientTape() as tape:
@@ -367,7 +367,7 @@ def jax_step(case: str) -> Step:
         return params, first, second
 
     def compiled(function: Callable[..., Any], *arrays: Any) -> Step:
-        arrays = tuple(jnp.asarray(a) for a in arrays)
+        arrays = jax.tree.map(jnp.asarray, arrays)
         traced = jax.jit(function)
         return lambda: jax.block_until_ready(traced(*arrays))
 
@@ -404,7 +404,7 @@ def jax_step(case: str) -> Step:
         if name == "forward":
             return compiled(pool, x)
         return compiled(lambda x, gy: jax.vjp(pool, x)[1](gy), x, gy)
-    if kind == "softmax_cross_entropy":
+    if kind == "cross":
         return compiled(jax.grad(cross_entropy), *loss_arrays())
     flat = [jnp.zeros(1_000_000)]
     traced = jax.jit(adam, donate_argnums=(0, 2, 3))
