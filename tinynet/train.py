@@ -213,7 +213,9 @@ def _resumed(args: argparse.Namespace, argv: list[str] | None) -> tuple[argparse
     again = parser()
     again.set_defaults(**saved)
     result = again.parse_args(argv)
-    changed = [name for name, value in _config(result).items() if saved.get(name) != value]
+    # a run of an earlier version lacks the options that are new
+    saved = {name: again.get_default(name) for name in _config(result)} | saved
+    changed = [name for name, value in _config(result).items() if saved[name] != value]
     if changed:
         fail(f"--{changed[0].replace('_', '-')} is not that of the run in {args.resume}, which --resume goes on with")
     result.output = args.resume

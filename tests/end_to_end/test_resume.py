@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.kill_and_resume import ONE_THREAD, compare, write_data
+from tinynet import train
+from tinynet.checkpoint import Checkpoints
 
 SHORT = "--device cpu --data-dir data.npz --batch-size 16 --epochs 3 --checkpoint-every 20 --output"
 ENVIRONMENT = os.environ | ONE_THREAD
@@ -125,6 +127,18 @@ def test_resume_keeps_the_options_of_the_run(whole: Path) -> None:
     assert done.returncode == 2
     assert "--lr is not that of the run" in done.stderr
     assert run("--resume", str(whole), "--epochs", "3", "--quiet").returncode == 0
+
+
+def test_resume_of_a_run_from_before_an_option(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoints = Checkpoints(copied / "checkpoints")
+    state, _ = checkpoints.load()
+    del state["config"]["erase"]
+    checkpoints.save(state["trainer"]["step"], state)
+    assert train.main(["--resume", str(copied), "--quiet"]) == 0
+    checkpoints.save(state["trainer"]["step"], state)
+    with pytest.raises(SystemExit):
+        train.main(["--resume", str(copied), "--erase", "0.5"])
+    assert "--erase is not that of the run" in capsys.readouterr().err
 
 
 def test_resume_of_nothing(tmp_path: Path) -> None:
