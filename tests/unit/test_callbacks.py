@@ -103,15 +103,28 @@ def test_checkpoints_of_the_last_and_the_best(tmp_path: Path) -> None:
     np.testing.assert_array_equal(best["0.weight"].numpy(), script.weights[1][0])
 
 
-def test_a_new_run_keeps_the_states_of_another_until_it_has_its_own(tmp_path: Path) -> None:
+def test_a_new_run_keeps_the_states_of_another_until_it_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(callbacks=[ModelCheckpoint(tmp_path)]).fit(batches(), 3, batch_size=20)
     before = {p.name: p.read_bytes() for p in tmp_path.glob("step-*")}
     checkpoint = ModelCheckpoint(tmp_path, extra={"bad": {1}})
     with pytest.raises(TypeError, match="bad is a set"):
         make(callbacks=[checkpoint]).fit(batches(), 1)
     assert {p.name: p.read_bytes() for p in tmp_path.glob("step-*")} == before
-    make(callbacks=[ModelCheckpoint(tmp_path)]).fit(batches(), 1, batch_size=40)
-    assert sorted(p.name for p in tmp_path.glob("step-*")) == ["step-00000000.safetensors", "step-00000001.safetensors"]
+    checkpoint = ModelCheckpoint(tmp_path)
+    save, failures = checkpoint.checkpoints.save, [OSError(28, "No space left on device")]
+
+    def full_at_first(*args: Any, **options: Any) -> None:
+        if failures:
+            raise failures.pop()
+        save(*args, **options)
+
+    monkeypatch.setattr(checkpoint.checkpoints, "save", full_at_first)
+    make(callbacks=[checkpoint]).fit(batches(), 1, batch_size=4)
+    assert [p.name for p in tmp_path.glob("step-*")] == [
+        "step-00000010.safetensors"
+    ]  # not one of the other run beside it
 
 
 def test_a_full_disk_is_reported_and_training_goes_on(
