@@ -70,8 +70,8 @@ def test_twenty_steps_are_torchs(name: str, options: dict[str, Any]) -> None:
 def test_state_travels_to_pytorch_and_back(name: str, options: dict[str, Any]) -> None:
     """PyTorch's optimizer goes on from our state as ours does, and ours from PyTorch's."""
     torch = pytest.importorskip("torch")
-    ours = [p for p in start("cpu") if name != "Muon" or p.ndim == 2]
-    theirs = [torch.tensor(p.detach().numpy().copy(), requires_grad=True) for p in ours]
+    ours = [p for p in start() if name != "Muon" or p.ndim == 2]
+    theirs = [torch.tensor(p.detach().cpu().numpy().copy(), requires_grad=True) for p in ours]
 
     def steps(params: list[Any], optimizer: Any, count: int) -> None:
         def closure() -> Any:
@@ -87,7 +87,7 @@ def test_state_travels_to_pytorch_and_back(name: str, options: dict[str, Any]) -
     steps(ours, first, 3)
     steps(theirs, second, 3)
     to_theirs, to_ours = first.state_dict(), second.state_dict()
-    state = translate(to_theirs["state"], lambda t: torch.tensor(t.numpy()))
+    state = translate(to_theirs["state"], lambda t: torch.tensor(t.cpu().numpy()))
     groups = [
         {**theirs, **{k: v for k, v in own.items() if k != "params"}}
         for theirs, own in zip(to_ours["param_groups"], to_theirs["param_groups"])
@@ -98,12 +98,12 @@ def test_state_travels_to_pytorch_and_back(name: str, options: dict[str, Any]) -
     resumed_ours.load_state_dict(translate(to_ours, lambda t: tinynet.tensor(t.numpy())))
     with torch.no_grad():
         for p, q in zip(ours, theirs):
-            q.copy_(torch.tensor(p.detach().numpy()))
+            q.copy_(torch.tensor(p.detach().cpu().numpy()))
     steps(ours, resumed_ours, 2)
     steps(theirs, resumed_theirs, 2)
     tolerance = 5e-2 if name == "Muon" else 1e-9
     for p, q in zip(ours, theirs):
-        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=tolerance, atol=tolerance * 0.1)
+        np.testing.assert_allclose(p.detach().cpu().numpy(), q.detach().numpy(), rtol=tolerance, atol=tolerance * 0.1)
 
 
 def translate(value: Any, tensor: Any) -> Any:
