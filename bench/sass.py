@@ -126,9 +126,9 @@ def forms() -> Iterator[Form]:
     yield Form("matmul 64x64 float64", lambda: matmul.product(FLOAT64, tiles.MEDIUM, True, False, True), FLOAT64)
     yield Form("conv2d 64x64 float64", lambda: tiled.gathered_product(FLOAT64, tiles.MEDIUM, True, True), FLOAT64)
     for kind, name in ((FLOAT16, "float16"), (BFLOAT16, "bfloat16"), (TF32, "TF32")):
-        dtype = np.dtype("float16") if kind == FLOAT16 else FLOAT32
-        make = functools.partial(tensor_cores.product, kind, tensor_cores.LARGE, True, False, half=kind == FLOAT16)
-        yield Form(f"matmul {name}", make, dtype, needs_tensor_cores=True)
+        dtype, half = np.dtype("uint32" if kind == TF32 else "uint16"), kind == FLOAT16
+        args = kind, tensor_cores.LARGE, True, kind == TF32, tensor_cores.AS_IT_LIES, half
+        yield Form(f"matmul {name}", functools.partial(tensor_cores.product, *args), dtype, needs_tensor_cores=True)
     yield Form("matmul naive", lambda: matmul_naive.matmul)
     yield Form("conv2d naive", lambda: naive.forward)
     yield Form("conv2d input gradient naive", lambda: naive.input_grad)

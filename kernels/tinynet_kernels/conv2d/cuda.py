@@ -182,7 +182,7 @@ def _device(array: Any) -> int:
     return 0 if isinstance(array, np.ndarray) else int(array.data.device_id)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.cache  # never given back: a captured graph may read them as long as the process lives
 def _tables(kind: str, shape: Geometry, phase: tuple[int, int], device: int) -> Tables | None:
     """The tables in the memory of the device, which is the current one: copied there once for each shape."""
     host = tables.forward(shape) if kind == "forward" else tables.input_grad(shape, phase)

@@ -261,7 +261,7 @@ def _one_channel(g: Geometry) -> Geometry:
     return replace(g, x_shape=(1, g.groups, h, w), w_shape=(g.groups, 1, *g.w_shape[2:]))
 
 
-@functools.lru_cache(maxsize=256)
+@functools.cache  # never given back: a captured graph may read them as long as the process lives
 def _tables(
     kind: str, one: Geometry, phase: tuple[int, int], padded: int, pitch: int, step: int, device: int
 ) -> ChunkTables | None:
@@ -284,7 +284,7 @@ def _forward_tables(g: Geometry, kind: int, device: int) -> ChunkTables:
     return found
 
 
-@functools.lru_cache(maxsize=64)
+@functools.cache  # as `_tables`
 def _all_images(g: Geometry, kind: int, image: int, device: int) -> tuple[Any, Any]:
     """Base and mask of the pixels of all images, of `image` elements each, and of the slice that the kernel looks ahead."""
     xp, t, images = module(), _forward_tables(g, kind, device), g.x_shape[0]
