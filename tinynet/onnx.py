@@ -307,6 +307,18 @@ def _square(graph: _Graph, call: _Call) -> None:
     graph.emit("Mul", [name, name], call.outputs)
 
 
+@_rule("Expm1")
+def _expm1(graph: _Graph, call: _Call) -> None:
+    one = graph.operand(_Pair(1, 1), call.outputs[0].a.dtype)
+    graph.emit("Sub", [graph.emit("Exp", [graph.name(call.args[0])]), one], call.outputs)
+
+
+@_rule("Log1p")
+def _log1p(graph: _Graph, call: _Call) -> None:
+    one = graph.operand(_Pair(1, 1), call.outputs[0].a.dtype)
+    graph.emit("Log", [graph.emit("Add", [graph.name(call.args[0]), one])], call.outputs)
+
+
 @_rule("Where")
 def _where(graph: _Graph, call: _Call) -> None:
     dtype = call.outputs[0].a.dtype
@@ -368,11 +380,23 @@ def _conv_transpose2d(graph: _Graph, call: _Call) -> None:
 
 @_rule("MaxPool2d")
 def _max_pool2d(graph: _Graph, call: _Call) -> None:
-    params = dict(call.value(2))
-    kernel = _two(call.value(1))
-    params["stride"] = params.get("stride") or kernel
-    window = _window(params, kernel)
-    graph.emit("MaxPool", [graph.name(call.args[0])], call.outputs[:1], ceil_mode=int(params["ceil_mode"]), **window)
+    _pooled(graph, call, graph.name(call.args[0]), call.value(1), call.value(2))
+
+
+@_rule("Conv2dMaxPool2d")
+def _conv2d_max_pool2d(graph: _Graph, call: _Call) -> None:
+    names = [graph.name(pair) for pair in call.args[:3] if pair.a is not None]
+    params = call.value(4)
+    name = graph.emit("Conv", names, group=params["groups"], **_window(params, call.args[1].a.shape[2:]))
+    if call.value(3) is not None:
+        name = graph.emit("Relu", [name])
+    _pooled(graph, call, name, call.value(5), call.value(6))
+
+
+def _pooled(graph: _Graph, call: _Call, source: str, size: Any, params: dict[str, Any]) -> None:
+    kernel = _two(size)
+    window = _window({**params, "stride": params.get("stride") or kernel}, kernel)
+    graph.emit("MaxPool", [source], call.outputs[:1], ceil_mode=int(params["ceil_mode"]), **window)
 
 
 def _activated(graph: _Graph, call: _Call, op: str, names: list[str], activation: Any, **attributes: Any) -> None:
@@ -423,6 +447,17 @@ def _reduced(graph: _Graph, call: _Call, op: str, dims: tuple[int, ...], keepdim
         graph.emit(op, [graph.name(call.args[0]), axes], call.outputs, keepdims=int(keepdim))
     else:
         graph.emit("Identity", [graph.name(call.args[0])], call.outputs)
+
+
+@_rule("Standardise")
+def _standardise(graph: _Graph, call: _Call) -> None:
+    axes = graph.constant(np.asarray(call.value(1), np.int64))
+    x, dtype = graph.name(call.args[0]), call.outputs[0].a.dtype
+    if call.value(3):
+        x = graph.emit("Sub", [x, graph.emit("ReduceMean", [x, axes])])
+    variance = graph.emit("ReduceMean", [graph.emit("Mul", [x, x]), axes])
+    small = graph.operand(call.args[2], dtype)
+    graph.emit("Div", [x, graph.emit("Sqrt", [graph.emit("Add", [variance, small])])], call.outputs)
 
 
 @_rule("CumSum")

@@ -252,3 +252,18 @@ def test_as_pytorch() -> None:
             values.setdefault(name, []).append(float(p[0]))
     assert scales["ours"] == scales["theirs"]
     np.testing.assert_allclose(values["ours"], values["theirs"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [HALF, tinynet.bfloat16])
+def test_fused_layers_round_like_single_ones(dtype: Any, device: str) -> None:
+    """Convolution, ReLU and pooling that a Sequential would run as one operation."""
+    layers = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2)).to(device)
+    x = batch(device)[0]
+    with tinynet.autocast(device, dtype=dtype):
+        apart = x
+        for layer in layers:
+            apart = layer(apart)
+        together = layers(x)
+    assert together.dtype == apart.dtype
+    np.testing.assert_array_equal(together.detach().cpu().numpy(), apart.detach().cpu().numpy())
+    assert not np.array_equal(together.detach().cpu().numpy(), layers(x).detach().cpu().numpy())

@@ -82,12 +82,12 @@ class ReadsAValue(nn.Module):
         return x * x.sum().item()
 
 
-class Multiplies(nn.Module):
+class Rolls(nn.Module):
     def forward(self, x: Any) -> Any:
-        return x.prod(1)
+        return x.roll(1, 1)
 
 
-@pytest.mark.parametrize("model, match", [(ReadsAValue(), "computes with"), (Multiplies(), "Prod has no rule")])
+@pytest.mark.parametrize("model, match", [(ReadsAValue(), "computes with"), (Rolls(), "Roll has no rule")])
 def test_what_cannot_be_exported(model: nn.Module, match: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=match):
         tinynet.onnx.export(model, tinynet.rand(2, 3), tmp_path / "m.onnx")
