@@ -7,8 +7,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..grad_mode import _mode
-from ..precision import of_products
 from . import functional as F
 from .activations import ReLU
 from .convolution import Conv2d
@@ -113,8 +111,6 @@ def _fits_in_cache(conv: Conv2d, pool: MaxPool2d, input: Any) -> bool:
         type(array) is np.ndarray
         and array.ndim == 4
         and array.dtype.itemsize >= 4
-        and _mode.autocast is None
-        and of_products(array) == "highest"
         and not isinstance(conv.padding, str)
         and not pool.return_indices
     )
