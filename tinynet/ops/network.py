@@ -197,6 +197,8 @@ class MeanCrossEntropy(Op):
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
         if ctx.grad is not None and not is_grad_enabled():
+            for i in MeanCrossEntropy.saves:
+                ctx.input(i)  # an error if it was modified in place, as where the gradient is computed only now
             grad = Tensor._make(ctx.grad)
             return grad if is_one(gy) else grad * gy, None, None
         share = Tensor._make(ctx.share)
