@@ -115,15 +115,17 @@ def test_second_device() -> None:
 
 @on_a_device
 def test_memory_report() -> None:
+    cuda.empty_cache()  # what other tests hold may leave gaps, but none of this size
     before = cuda.memory_allocated()
-    x = tinynet.zeros(1 << 20, device="cuda")
-    assert cuda.memory_allocated() - before == 4 << 20
+    x = tinynet.zeros(1 << 24, device="cuda")
+    assert cuda.memory_allocated() - before == 4 << 24
     free, total = cuda.mem_get_info()
     assert 0 < free < total
     assert f"{cuda.memory_allocated():,} bytes" in cuda.memory_summary()
+    reserved = cuda.memory_reserved()
     del x
     cuda.empty_cache()
-    assert cuda.memory_reserved() < before + (4 << 20)
+    assert cuda.memory_reserved() <= reserved - (4 << 24)
 
 
 @on_a_device
