@@ -6,13 +6,14 @@ threads write to one place, and the sums need no atomic operations and are the s
 
 from __future__ import annotations
 
+import numpy as np
 from numpy import int32
 
 from ..runtime.cuda import Int32Pointer, Pointer, cuda, kernel
 from ..runtime.primitives import zero
 
 THREADS = 256
-MINUS_INFINITY = float("-inf")
+MINUS_INFINITY = np.float32("-inf")  # a plain float would make the kernel compute in float64
 
 
 @kernel(threads=THREADS)
