@@ -33,8 +33,6 @@ QUICK = {  # the others with the slow tests
     "conv2d weight gradient 64x128 padded",
 }
 
-SINES = {"philox"}  # libdevice's sine has a path in float64 for angles far beyond the 2 pi that occur here
-
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
 
 
@@ -46,7 +44,7 @@ def reports() -> dict[tuple[str, int], sass.Report]:
 def check(name: str, report: sass.Report) -> None:
     assert report.spills == 0
     assert not [op for op in report.opcodes if op.startswith(("LDL", "STL"))], "local memory"
-    if "float64" not in name and name not in SINES:
+    if "float64" not in name:
         wide = [op for op in report.opcodes if op.startswith(("DADD", "DMUL", "DFMA", "DSETP")) or ".F64" in op]
         assert not wide, "float64 in a float32 kernel"
     assert report.occupancy >= report.min_blocks
