@@ -16,10 +16,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from bench.sass import write_between
 from tinynet.models import MODELS
 
 README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
 
 
 def train(model: str, epochs: int, device: str) -> dict[str, Any]:
@@ -40,11 +41,6 @@ def table(results: dict[str, dict[str, Any]], epochs: int) -> str:
     return "\n".join([*lines, "", f"`python bench/models.py --epochs {epochs}`, seed 0, {device} ({machine})."])
 
 
-def write_between(text: str, begin: str, end: str, body: str) -> str:
-    head, rest = text.split(begin)
-    return f"{head}{begin}\n{body}\n{end}{rest.split(end)[1]}"
-
-
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--epochs", type=int, default=1)
@@ -59,7 +55,7 @@ def main() -> None:
     text = table(results, args.epochs)
     print(text)
     if args.write:
-        README.write_text(write_between(README.read_text(encoding="utf-8"), BEGIN, END, text), encoding="utf-8")
+        write_between(README, "models", text)
 
 
 if __name__ == "__main__":
