@@ -7,6 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # the cores are shared, so threads that wait must not spin; read by numba's, once
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import tinynet
 from tinynet.device import cuda_problem, simulated
 

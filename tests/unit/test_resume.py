@@ -68,7 +68,8 @@ def fit(trainer: Trainer, device: str = "cpu") -> tuple[bytes, list[dict[str, An
 def test_any_update(tmp_path: Path, kind: str, device: str) -> None:
     expected = fit(make(tmp_path / "whole", device, kind=kind)[0], device)
     last = expected[1][-1]["epoch"] * 3
-    for step in range(1, last) if kind == "adam" else (1, last - 1):
+    every = kind == "adam" and device == "cpu"
+    for step in range(1, last) if every else (1, last // 2, last - 1):
         stopped, _ = make(tmp_path / str(step), device, step, kind)
         fit(stopped, device)
         assert stopped.interrupted
