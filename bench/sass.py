@@ -123,8 +123,13 @@ def forms() -> Iterator[Form]:
     yield Form("conv2d of 9 products", lambda: direct.few_products(FLOAT32, 9, False))
     yield Form("matmul 128x128 transposed", lambda: matmul.product(FLOAT32, tiles.LARGE, False, True, True))
     yield Form("matmul 256x128 unaligned", lambda: matmul.product(FLOAT32, tiles.HUGE, True, False, False))
-    yield Form("matmul 64x64 float64", lambda: matmul.product(FLOAT64, tiles.MEDIUM, True, False, True), FLOAT64)
-    yield Form("conv2d 64x64 float64", lambda: tiled.gathered_product(FLOAT64, tiles.MEDIUM, True, True), FLOAT64)
+    for tile in (tiles.MEDIUM_FLOAT64, tiles.SMALL):
+        make = functools.partial(matmul.product, FLOAT64, tile, True, False, True)
+        yield Form(f"matmul {tile} float64", make, FLOAT64)
+        make = functools.partial(tiled.gathered_product, FLOAT64, tile, True, True)
+        yield Form(f"conv2d {tile} float64 padded", make, FLOAT64)
+        make = functools.partial(tiled.weight_grad, FLOAT64, tile, True)
+        yield Form(f"conv2d weight gradient {tile} float64 padded", make, FLOAT64)
     for kind, name in ((FLOAT16, "float16"), (BFLOAT16, "bfloat16"), (TF32, "TF32")):
         dtype, half = np.dtype("uint32" if kind == TF32 else "uint16"), kind == FLOAT16
         args = kind, tensor_cores.LARGE, True, kind == TF32, tensor_cores.AS_IT_LIES, half

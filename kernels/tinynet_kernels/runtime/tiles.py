@@ -40,3 +40,4 @@ FLAT = Tile(64, 128, 8, 8, depth=16, min_blocks=3)
 MEDIUM = Tile(64, 64, 4, 4, depth=16, min_blocks=3)
 SMALL = Tile(32, 32, 4, 4, depth=16, min_blocks=8)
 FLAT_SHALLOW = replace(FLAT, depth=8)
+MEDIUM_FLOAT64 = replace(MEDIUM, min_blocks=2)  # three would not fit into the registers

@@ -167,7 +167,7 @@ def allowed(itemsize: int, wide: bool = True) -> tuple[Tile, ...]:
     if _simulated():
         return (tiles.SMALL,)  # a thread of Python for each of its threads
     if itemsize == 8:
-        return tiles.MEDIUM, tiles.SMALL
+        return tiles.MEDIUM_FLOAT64, tiles.SMALL
     if wide:
         return tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL
     return tiles.HUGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL
