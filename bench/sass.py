@@ -5,7 +5,8 @@
 
 Numba compiles a kernel to PTX, ptxas assembles it for the architecture and nvdisasm takes that apart again. The main loop
 is the loop with the most multiply-adds. Occupancy is what registers and shared memory allow on a multiprocessor. Where a
-kernel has a twin in CUDA C++ (`twins/`), nvcc compiles it and the same ptxas assembles it, in the row below.
+kernel has a twin in CUDA C++ (`twins/`), nvcc compiles it and the same ptxas assembles it, in the row above. Products on
+tensor cores are measured by instructions per HMMA, of which any program for the same tile has as many.
 """
 
 from __future__ import annotations
@@ -30,16 +31,19 @@ import numpy as np
 
 TWINS = Path(__file__).parent / "twins"
 FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
+# Threads, KiB of shared memory and bytes of it that each block costs besides its own: CUDA C++ Programming Guide, table
+# "Technical Specifications per Compute Capability". All have 65,536 registers.
+MULTIPROCESSORS = {75: (1024, 64, 0), 80: (2048, 164, 1024), 90: (2048, 228, 1024)}
 
 
 @dataclass(frozen=True)
 class Form:
-    """A kernel as it is launched, with its compile-time choices made. `twin` is a file in `twins/`."""
+    """A kernel as it is launched, with its compile-time choices made; or its twin, compiled from a file in `twins/`."""
 
     name: str
     make: Callable[[], Any]
     dtype: Any = FLOAT32
-    twin: str | None = None
+    source: str | None = None
     needs_tensor_cores: bool = False
 
     @functools.cached_property
@@ -53,6 +57,7 @@ class Report:
     bytes of shared memory, `min_blocks` the blocks that the kernel declares to share a multiprocessor.
     """
 
+    arch: int
     threads: int
     min_blocks: int
     registers: int
@@ -61,22 +66,31 @@ class Report:
     opcodes: list[str]
     loop: list[str]
 
-    def share(self, *prefixes: str) -> float:
-        """The part of the main loop's instructions whose opcode starts with one of these."""
-        return sum(op.startswith(prefixes) for op in self.loop) / max(len(self.loop), 1)
+    def count(self, kind: str) -> int:
+        """How many instructions of a kind, such as "FFMA", the main loop has."""
+        return sum(op.split(".")[0] == kind for op in self.loop)
+
+    def share(self, kind: str) -> float:
+        """The part of the main loop's instructions that are of this kind."""
+        return self.count(kind) / max(len(self.loop), 1)
 
     def widths(self, kind: str) -> str:
         """The main loop's accesses of a kind, such as "LDS", by their width in bits: "64 x 128, 8 x 32"."""
         found = [parts for op in self.loop if (parts := op.split("."))[0] == kind]
-        bits = Counter(next((int(part) for part in op if part in ("64", "128")), 32) for op in found)
+        bits = Counter(128 if op[0] == "LDSM" and op[-1] == "4" else _width(op) for op in found)
         return ", ".join(f"{count} x {width}" for width, count in sorted(bits.items(), reverse=True)) or "-"
 
     @property
     def occupancy(self) -> int:
-        """Blocks per multiprocessor of 65,536 registers and 164 KiB of shared memory."""
+        """How many blocks share a multiprocessor: as many as fit into its registers, its threads and its shared memory."""
         per_warp = -(-self.registers * 32 // 256) * 256
+        threads, shared, reserved = MULTIPROCESSORS[max(arch for arch in MULTIPROCESSORS if arch <= self.arch)]
         by_registers = 65536 // (per_warp * -(-self.threads // 32))
-        return min(by_registers, 2048 // self.threads, 164 * 1024 // (self.shared + 1024))
+        return min(by_registers, threads // self.threads, (shared << 10) // (self.shared + reserved))
+
+
+def _width(parts: list[str]) -> int:
+    return next((int(part) for part in parts if part in ("64", "128")), 32)
 
 
 def missing() -> str | None:
@@ -111,9 +125,10 @@ def forms() -> Iterator[Form]:
     from tinynet_kernels.softmax_cross_entropy import cuda as loss
 
     for tile in (tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL):
-        twin = "matmul.cu" if tile == tiles.LARGE else None
         make = functools.partial(matmul.product, FLOAT32, tile, True, False, True)
-        yield Form(f"matmul {tile}", make, twin=twin)
+        if tile == tiles.LARGE:
+            yield Form(f"nvcc, matmul {tile}", make, source="matmul.cu")
+        yield Form(f"matmul {tile}", make)
     for tile in (tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL):
         yield Form(f"conv2d {tile}", functools.partial(tiled.gathered_product, FLOAT32, tile, False, True))
         yield Form(f"conv2d {tile} padded", functools.partial(tiled.gathered_product, FLOAT32, tile, True, True))
@@ -130,10 +145,22 @@ def forms() -> Iterator[Form]:
         yield Form(f"conv2d {tile} float64 padded", make, FLOAT64)
         make = functools.partial(tiled.weight_grad, FLOAT64, tile, True)
         yield Form(f"conv2d weight gradient {tile} float64 padded", make, FLOAT64)
+    AS_IT_LIES, IMAGE, PIXELS = tensor_cores.AS_IT_LIES, tensor_cores.IMAGE, tensor_cores.PIXELS
     for kind, name in ((FLOAT16, "float16"), (BFLOAT16, "bfloat16"), (TF32, "TF32")):
         dtype, half = np.dtype("uint32" if kind == TF32 else "uint16"), kind == FLOAT16
-        args = kind, tensor_cores.LARGE, True, kind == TF32, tensor_cores.AS_IT_LIES, half
-        yield Form(f"matmul {name}", functools.partial(tensor_cores.product, *args), dtype, needs_tensor_cores=True)
+        for block in (tensor_cores.LARGE, tensor_cores.SMALL):
+            for operation, layout in (
+                ("matmul", (True, kind == TF32, AS_IT_LIES, half)),
+                ("conv2d", (True, True, IMAGE, half)),
+                ("conv2d weight gradient", (False, False, PIXELS)),
+            ):
+                make = functools.partial(tensor_cores.product, kind, block, *layout)
+                full = f"{operation} {block} {name}"
+                if full == "matmul 128x128 float16":
+                    yield Form(f"nvcc, {full}", make, dtype, "float16_matmul.cu", needs_tensor_cores=True)
+                yield Form(full, make, dtype, needs_tensor_cores=True)
+    make = functools.partial(tensor_cores.product, FLOAT16, tensor_cores.LARGE, False, True, AS_IT_LIES, True)
+    yield Form("matmul 128x128 float16 transposed", make, np.dtype("uint16"), needs_tensor_cores=True)
     yield Form("matmul naive", lambda: matmul_naive.matmul)
     yield Form("conv2d naive", lambda: naive.forward)
     yield Form("conv2d input gradient naive", lambda: naive.input_grad)
@@ -160,23 +187,30 @@ def forms() -> Iterator[Form]:
 
 def examine(form: Form, arch: int) -> Report:
     """Compiles and disassembles one form for sm_`arch`."""
-    kernel = form.kernel
-    return _assemble(_ptx(form, min(arch, 90)), arch, kernel.threads, kernel.min_blocks or 1, kernel.shared)
-
-
-def examine_twin(form: Form, arch: int) -> Report:
-    """The same for the form's twin. Raises RuntimeError if nvcc fails."""
+    ptx = _ptx(form, min(arch, 90)) if form.source is None else _ptx_of_twin(form.source, min(arch, 90))
     with tempfile.TemporaryDirectory() as folder:
-        ptx = Path(folder, "twin.ptx")
-        _run("nvcc", "-O3", "-ptx", f"-arch=compute_{min(arch, 90)}", str(TWINS / str(form.twin)), "-o", str(ptx))
-        kernel = form.kernel
-        return _assemble(ptx.read_text(), arch, kernel.threads, kernel.min_blocks or 1, 0)
+        source, cubin = Path(folder, "k.ptx"), Path(folder, "k.cubin")
+        source.write_text(ptx)
+        log = _run("ptxas", "-v", f"-arch=sm_{arch}", str(source), "-o", str(cubin))
+        listing = _run("nvdisasm", "-c", str(cubin))
+    opcodes, loop = _instructions(listing)
+    return Report(
+        arch=arch,
+        threads=form.kernel.threads,
+        min_blocks=form.kernel.min_blocks or 1,
+        registers=_number(r"Used (\d+) registers", log),
+        shared=_number(r"(\d+) bytes smem", log) + form.kernel.shared,
+        spills=_number(r"(\d+) bytes spill stores", log) + _number(r"(\d+) bytes spill loads", log),
+        opcodes=opcodes,
+        loop=loop,
+    )
 
 
 def examine_all(names: Sequence[str] | None, arch: Sequence[int]) -> dict[tuple[str, int], Report]:
     """The reports of forms (None: of all), by name and architecture, in as many processes as there are processors.
 
-    They compile for devices even where this process runs kernels in Numba's simulator.
+    Without those that cannot be had: tensor cores before sm_80, twins without nvcc and its host compiler. They compile for
+    devices even where this process runs kernels in Numba's simulator.
     """
     with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), get_context("spawn"), _leave_simulator) as pool:
         wanted = [(name, a) for name in names or pool.submit(_names).result() for a in arch]
@@ -194,25 +228,11 @@ def _names() -> list[str]:
 
 def _examine_named(name: str, arch: int) -> Report | None:
     form = next(form for form in forms() if form.name == name)
-    return None if form.needs_tensor_cores and arch < 80 else examine(form, arch)
-
-
-def _assemble(ptx: str, arch: int, threads: int, min_blocks: int, shared: int) -> Report:
-    with tempfile.TemporaryDirectory() as folder:
-        source, cubin = Path(folder, "k.ptx"), Path(folder, "k.cubin")
-        source.write_text(ptx)
-        log = _run("ptxas", "-v", f"-arch=sm_{arch}", str(source), "-o", str(cubin))
-        listing = _run("nvdisasm", "-c", str(cubin))
-    opcodes, loop = _instructions(listing)
-    return Report(
-        threads=threads,
-        min_blocks=min_blocks,
-        registers=_number(r"Used (\d+) registers", log),
-        shared=_number(r"(\d+) bytes smem", log) + shared,
-        spills=_number(r"(\d+) bytes spill stores", log) + _number(r"(\d+) bytes spill loads", log),
-        opcodes=opcodes,
-        loop=loop,
-    )
+    if (form.needs_tensor_cores and arch < 80) or (
+        form.source is not None and (_tool("nvcc") and _tool("g++")) is None
+    ):
+        return None
+    return examine(form, arch)
 
 
 @functools.cache
@@ -231,6 +251,13 @@ def _ptx(form: Form, arch: int) -> str:
     return str(ptx)
 
 
+def _ptx_of_twin(source: str, arch: int) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        ptx = Path(folder, "twin.ptx")
+        _run("nvcc", "-O3", "-ptx", f"-arch=compute_{arch}", str(TWINS / source), "-o", str(ptx))
+        return ptx.read_text()
+
+
 def _instructions(listing: str) -> tuple[list[str], list[str]]:
     """All opcodes, and those between the target and the branch of the backward jump with the most multiply-adds."""
     opcodes: list[str] = []
@@ -247,8 +274,9 @@ def _instructions(listing: str) -> tuple[list[str], list[str]]:
             if found[1].startswith("BRA") and target:
                 jumps.append((target[1], len(opcodes)))
     loops = [opcodes[labels[to] : at] for to, at in jumps if labels.get(to, at) < at]
-    work = ("FFMA", "DFMA", "HMMA", "FADD")
-    return opcodes, max(loops, key=lambda body: sum(op.startswith(work) for op in body) / (len(body) + 16), default=[])
+    work = [sum(op.startswith(("FFMA", "DFMA", "HMMA", "FADD")) for op in body) for body in loops]
+    most = max(range(len(loops)), key=lambda i: work[i] / (len(loops[i]) + 16), default=None)
+    return opcodes, loops[most] if most is not None and work[most] else []
 
 
 def _number(pattern: str, text: str) -> int:
@@ -290,35 +318,31 @@ def main() -> int:
         parser.error(f"no kernel's name contains {options.kernel!r}")
     reports = examine_all([form.name for form in chosen], options.arch)
     rows = [HEADER, "|---" * HEADER.count(" | ") + "|---|"]
-    for form in chosen:
-        for arch in options.arch:
-            if (form.name, arch) in reports:
-                rows.append(_row(form.name, arch, reports[form.name, arch]))
-            if form.twin:
-                try:
-                    rows.append(_row(f"- nvcc, {form.twin}", arch, examine_twin(form, arch)))
-                except RuntimeError as error:
-                    print(f"the twin of {form.name} could not be compiled: {error}", file=sys.stderr)
+    rows += [_row(form.name, found) for form in chosen if (found := [reports[k] for k in reports if k[0] == form.name])]
     print("\n".join(rows))
     if options.readme:
         write_between(options.readme, "sass", "\n".join(rows))
     return 0
 
 
-HEADER = "| kernel | sm | registers | shared | spills | blocks/SM | loop | FFMA, HMMA | LDS, LDSM | STS | LDG, LDGSTS |"
+HEADER = "| kernel | registers | shared | spills | blocks/SM | loop | FFMA, HMMA | per HMMA | LDS, LDSM | STS | LDG, LDGSTS |"
 
 
-def _row(name: str, arch: int, report: Report) -> str:
-    mix = ", ".join(f"{report.share(op):.1%}" for op in ("FFMA", "DFMA", "HMMA") if report.share(op)) or "-"
+def _row(name: str, reports: list[Report]) -> str:
+    """A row of the table: what differs between the architectures as "80's / 90's"."""
+    cells = zip(*map(_cells, reports))
+    return f"| {name} | {' | '.join(found[0] if len(set(found)) == 1 else ' / '.join(found) for found in cells)} |"
+
+
+def _cells(report: Report) -> list[str]:
+    mix = ", ".join(f"{report.share(kind):.1%}" for kind in ("FFMA", "DFMA", "HMMA") if report.count(kind)) or "-"
+    per_product = f"{len(report.loop) / report.count('HMMA'):.2f}" if report.count("HMMA") else "-"
     read, fetched = (
         "; ".join(widths for kind in kinds if (widths := report.widths(kind)) != "-") or "-"
         for kinds in (("LDS", "LDSM"), ("LDG", "LDGSTS"))
     )
-    cells = (
-        *(name, arch, report.registers, report.shared, report.spills, report.occupancy),
-        *(len(report.loop), mix, read, report.widths("STS"), fetched),
-    )
-    return f"| {' | '.join(map(str, cells))} |"
+    numbers = report.registers, report.shared, report.spills, report.occupancy, len(report.loop) or "-"
+    return [*map(str, numbers), mix, per_product, read, report.widths("STS"), fetched]
 
 
 def write_between(path: Path, name: str, text: str) -> None:

@@ -66,6 +66,9 @@ class Tile:
     def threads(self) -> int:
         return 32 * self.warps_down * self.warps_across
 
+    def __str__(self) -> str:
+        return f"{self.rows}x{self.columns}"
+
 
 LARGE, SMALL = Tile(128, 128, 2, 4, 2), Tile(64, 64, 2, 2, 4)
 
