@@ -200,8 +200,9 @@ class ModelCheckpoint(Callback):
     monitor, mode  as of EarlyStopping, for `best.safetensors`.
     extra    goes into each state beside the trainer's, such as the options of the run.
 
-    A state that cannot be written, such as to a full disk, is reported on stderr; the earlier ones and training remain.
-    A new run in the same folder takes the states of another away when it has written one of its own.
+    A state that cannot be written, such as to a full disk, or whose weights are nan or infinite, is reported on stderr; the
+    earlier ones and training remain. A new run in the same folder takes the states of another away when it has written one
+    of its own.
     """
 
     after_others = True
@@ -233,22 +234,31 @@ class ModelCheckpoint(Callback):
         self._save(trainer)
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, Any]) -> None:
-        if self.best.improved(row):
+        best = self.best.value
+        if self._finite(trainer) and self.best.improved(row):  # first, as the state says which they are
             try:
+                self.checkpoints.folder.mkdir(parents=True, exist_ok=True)
                 save_weights(trainer.current_weights(), self.checkpoints.folder / "best.safetensors")
             except OSError as error:
+                self.best.value = best
                 self._report(error)
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
+        if not self._finite(trainer):
+            self._report("the weights are nan or infinite")
+            return
         try:
             self.checkpoints.save(trainer.step, {**self.extra, "trainer": trainer.state_dict()}, only=self.new)
             self.new = False
         except OSError as error:
             self._report(error)
 
-    def _report(self, error: OSError) -> None:
-        print(f"no checkpoint was written: {error}; the earlier ones are whole", file=sys.stderr, flush=True)
+    def _finite(self, trainer: Trainer) -> bool:
+        return all(p.detach().isfinite().all().item() for p in trainer.model.parameters())
+
+    def _report(self, problem: OSError | str) -> None:
+        print(f"no checkpoint was written: {problem}; the earlier ones are whole", file=sys.stderr, flush=True)
 
     def resume(self, trainer: Trainer) -> list[str]:
         """Gives the trainer the newest state that is whole; returns a line about each newer file that is damaged.

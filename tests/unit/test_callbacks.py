@@ -143,6 +143,59 @@ def test_a_full_disk_is_reported_and_training_goes_on(
     assert "no checkpoint was written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("look", [1, 1000])
+@pytest.mark.parametrize("checkpoint_first", [True, False])
+def test_weights_that_are_no_numbers_are_not_saved(
+    checkpoint_first: bool, look: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the fourth update on the weights are nan; the loss is first seen to be after the fourth batch or the epoch."""
+    inputs, labels = batches()
+    inputs[30] = float("nan")
+    checkpoint, guard = ModelCheckpoint(tmp_path, every=1), TerminateOnNaN(look)
+    trainer = make(callbacks=[checkpoint, guard] if checkpoint_first else [guard, checkpoint])
+    with pytest.raises(FloatingPointError):
+        trainer.fit((inputs, labels), 1, batch_size=8, shuffle=False)
+    assert [path.name for path in checkpoint.checkpoints.files()] == [
+        "step-00000003.safetensors",
+        "step-00000002.safetensors",
+    ]
+    assert not (tmp_path / "best.safetensors").exists()
+    assert ("the weights are nan" in capsys.readouterr().err) == (look > 1)
+    good = make(callbacks=[ModelCheckpoint(tmp_path)])
+    good.callbacks[0].resume(good)
+    assert all(np.isfinite(w).all() for w in weights(good))
+
+
+def test_best_weights_are_numbers(tmp_path: Path) -> None:
+    """The last update makes them nan, which the loss of its epoch does not show yet."""
+
+    class Spoil(Callback):
+        def on_step(self, trainer: Trainer) -> None:
+            if trainer.step == 4:
+                next(iter(trainer.model.parameters())).data[0] = float("inf")
+
+    trainer = make(callbacks=[Spoil(), ModelCheckpoint(tmp_path)])
+    rows = trainer.fit(batches(), 2, batch_size=20)
+    assert rows[1]["train_loss"] < rows[0]["train_loss"]
+    assert np.isfinite(load_weights(tmp_path / "best.safetensors")["0.weight"].numpy()).all()
+
+
+def test_best_weights_that_could_not_be_written_are_not_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    script = Script([1, 3, 2])
+    trainer = make(callbacks=[ModelCheckpoint(tmp_path), script])
+    with monkeypatch.context() as patch:
+        patch.setattr("tinynet.callbacks.save_weights", full)
+        trainer.fit(batches(), 1)
+    trainer.fit(batches(), 3)
+    best = load_weights(tmp_path / "best.safetensors")
+    np.testing.assert_array_equal(best["0.weight"].numpy(), script.weights[2][0])
+
+
 def test_logs(tmp_path: Path) -> None:
     callbacks = [CSVLogger(tmp_path / "log.csv"), JSONLogger(tmp_path / "log.jsonl"), LearningRateMonitor()]
     rows = make(callbacks=callbacks).fit(batches(), 2)
