@@ -71,7 +71,7 @@ def find(folder: Path, device: str = "auto") -> Findings:
     place = choose_device(device)
     require(place)
     options, built = restore(folder, place)
-    model = built.model.eval()
+    model = built.model.eval().requires_grad_(False)  # attributions ask for gradients of inputs only
     test = built.loaders["test"]
     with no_grad():
         parts = ((model(built.prepare(images.to(place))), labels.to(place)) for images, labels in test)
