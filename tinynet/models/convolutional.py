@@ -14,6 +14,7 @@ from ..nn import (
     ReLU,
     Sequential,
     Tanh,
+    init,
 )
 from ..nn import functional as F
 from ..tensor import Tensor
@@ -41,11 +42,14 @@ def cnn(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> Mo
 
 
 def simple_convnet(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> Module:
-    """The network of Keras' "Simple MNIST convnet" (Chollet 2015): 34,826 parameters on MNIST, dropout of one half."""
+    """The network of Keras' "Simple MNIST convnet" (Chollet 2015): 34,826 parameters on MNIST, dropout of one half.
+
+    The weights start as Keras' do: by `xavier_uniform_`, biases at zero.
+    """
     size = ((image_size - 2) // 2 - 2) // 2
     if size < 1:
         raise ValueError(f"image_size is {image_size}, expected at least 10")
-    return Sequential(
+    model = Sequential(
         Conv2d(in_channels, 32, 3),
         ReLU(),
         MaxPool2d(2),
@@ -56,6 +60,12 @@ def simple_convnet(num_classes: int = 10, in_channels: int = 1, image_size: int 
         Dropout(0.5),
         Linear(64 * size * size, num_classes),
     )
+    for p in model.parameters():
+        if p.ndim == 1:
+            init.zeros_(p)
+        else:
+            init.xavier_uniform_(p)
+    return model
 
 
 def lenet5(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> Module:
