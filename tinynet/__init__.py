@@ -8,12 +8,12 @@ and 3 outputs, where x = 1, 2, ..., 10 and every weight matrix counts 0.1, 0.2, 
 >>> w1 = tinynet.arange(1, 51, dtype=tinynet.float64).reshape(5, 10) / 10
 >>> w2 = tinynet.arange(1, 16, dtype=tinynet.float64).reshape(3, 5) / 10
 >>> w1 @ x  # 0.1 * (1*1 + 2*2 + ... + 10*10) = 0.1 * 385; each further row adds 1.0 * (1 + 2 + ... + 10) = 55
-tensor([ 38.5,  93.5, 148.5, 203.5, 258.5], dtype=float64)
+tensor([ 38.5000,  93.5000, 148.5000, 203.5000, 258.5000], dtype=float64)
 >>> hidden = tinynet.sigmoid(w1 @ x)  # 1 / (1 + exp(-38.5)) = 1 - 2e-17: all five are 1 to double precision
 >>> w2 @ hidden  # the row sums of w2: 0.1 * (1 + ... + 5), 0.1 * (6 + ... + 10), 0.1 * (11 + ... + 15)
-tensor([1.5, 4. , 6.5], dtype=float64)
+tensor([1.5000, 4.0000, 6.5000], dtype=float64)
 >>> tinynet.sigmoid(w2 @ hidden)  # 1 / (1 + exp(-1.5)), 1 / (1 + exp(-4)), 1 / (1 + exp(-6.5))
-tensor([0.8176, 0.982 , 0.9985], dtype=float64)
+tensor([0.8176, 0.9820, 0.9985], dtype=float64)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, tensor
+from .tensor import Size, Tensor, as_tensor, from_dlpack, from_numpy, tensor
 
 # isort: split
 from . import autograd, cuda
@@ -337,6 +337,7 @@ from .ops import (
     zeros_like,
 )
 from .precision import get_float32_matmul_precision, set_float32_matmul_precision
+from .printing import set_printoptions
 from .random import (
     Generator,
     bernoulli,
@@ -439,6 +440,7 @@ __all__ = [
     "DeviceUnavailableError",
     "Generator",
     "GradScaler",
+    "Size",
     "Tensor",
     "Trainer",
     "abs",
@@ -736,6 +738,7 @@ __all__ = [
     "set_default_dtype",
     "set_float32_matmul_precision",
     "set_grad_enabled",
+    "set_printoptions",
     "set_rng_state",
     "sgn",
     "short",

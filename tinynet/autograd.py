@@ -62,6 +62,7 @@ class Node:
     hooks: dict[int, list[Hook]] | None = None
     retained: dict[int, weakref.ref[Tensor]] | None = None
     freed = False
+    materialize_grads = True  # whether backward gets zeros where nothing flowed
     fills = False  # whether the walk adds to `.grad`, and nothing more
     order: int
     edges: list[tuple[Node | Tensor, int] | None]
@@ -91,7 +92,9 @@ class Node:
         if edge is None or not self.fills or isinstance(edge[0], Node):
             return None
         leaf = edge[0]
-        if leaf.grad is not None or leaf._hooks or sum(e is not None and e[0] is leaf for e in self.edges) > 1:
+        if leaf.grad is not None or leaf._hooks or leaf._post_hooks:
+            return None
+        if sum(e is not None and e[0] is leaf for e in self.edges) > 1:
             return None
         return leaf._grad_view
 
@@ -132,7 +135,13 @@ class Node:
             ]
 
     def name(self) -> str:
-        return f"{self.op.__name__}Backward"
+        return f"{self.op.__name__}Backward{'' if issubclass(self.op, Function) else '0'}"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | AccumulateGrad | None, int], ...]:
+        """For each argument: the node its gradient goes to, and as which of that node's outputs; (None, 0) if it has none."""
+        edges = ((None, 0) if e is None else e for e in self.edges)
+        return tuple((AccumulateGrad(t) if isinstance(t, Tensor) else t, i) for t, i in edges)
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
@@ -141,6 +150,21 @@ class Node:
         for name in [n for n in self.__dict__ if n not in _KEPT]:
             delattr(self, name)
         self.freed = True
+
+
+class AccumulateGrad:
+    """The end of a graph, as `Node.next_functions` shows it: where the gradient of `variable`, a leaf, is kept."""
+
+    next_functions = ()
+
+    def __init__(self, variable: Tensor) -> None:
+        self.variable = variable
+
+    def name(self) -> str:
+        return "AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return "<AccumulateGrad>"
 
 
 _KEPT = frozenset(("op", "order", "edges", "outputs", "hooks", "retained"))
@@ -236,6 +260,10 @@ class FunctionCtx(Node):
         """Says that these outputs have no gradient."""
         self.non_differentiable = tensors
 
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether backward gets zeros (the default) or None for an output that no gradient flowed to."""
+        self.materialize_grads = value
+
     @property
     def saved_tensors(self) -> tuple[Tensor, ...]:
         if self.freed:
@@ -263,7 +291,11 @@ class Function(Op):
 
     `forward(ctx, *args)` computes with Tensors, unrecorded; `backward(ctx, *grads)` returns the gradient of each argument,
     None for those that have none. Called as `MyFunction.apply(*args)`.
+
+    With a `setup_context(ctx, inputs, output)`, it is that function which gets the ctx, and forward is `forward(*args)`.
     """
+
+    setup_context: ClassVar[Callable[..., None] | None] = None
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
@@ -271,7 +303,11 @@ class Function(Op):
         tracked = _mode.enabled and any(isinstance(a, Tensor) and a.requires_grad for a in args)
         ctx.edges = [_edge(a) if tracked and isinstance(a, Tensor) and a.requires_grad else None for a in args]
         with no_grad():
-            result = cls.forward(ctx, *args)
+            if cls.setup_context is None:
+                result = cls.forward(ctx, *args)
+            else:
+                result = cls.forward(*args)
+                cls.setup_context(ctx, args, result)
         outputs = [_own(o, args) for o in (result if isinstance(result, tuple) else (result,))]
         if tracked:
             ctx._record(args, outputs)
@@ -400,7 +436,7 @@ def _walk(
             for version, expected in node.guards:
                 if version[0] != expected:
                     raise _modified(node.op)
-            if len(slots) > 1:
+            if len(slots) > 1 and node.materialize_grads:
                 like = next(s for s in slots if s is not None)
                 slots = [_zeros(node, i, like) if s is None else s for i, s in enumerate(slots)]
             node.fills = wanted is None and not create_graph
@@ -452,7 +488,7 @@ class _Walk:
                 heapq.heappush(self.heap, (-target.order, target))
             before = slots[index]
             slots[index] = value if before is None else before + value
-        elif self.wanted is None and not target._hooks:
+        elif self.wanted is None and not (target._hooks or target._post_hooks):
             _accumulate(target, value, self.create_graph)
         elif self.wanted is None or (id(target), 0) in self.places:
             before = self.found.get((id(target), 0))
@@ -482,6 +518,8 @@ class _Walk:
             self.found[id(leaf), 0] = _run_hooks(self.found[id(leaf), 0], leaf._hooks)
             if self.wanted is None:
                 _accumulate(leaf, self.found[id(leaf), 0], self.create_graph)
+                for hook in leaf._post_hooks:
+                    hook(leaf)
         if self.wanted is None:
             return []
         return [self.found.get((id(target), index)) for target, index in map(_edge, self.wanted)]

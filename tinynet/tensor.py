@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, cast, overload
 
 import numpy as np
 
-from . import capture, dtypes
+from . import capture, dtypes, printing
 from .device import (
     CPU,
     device,
@@ -27,6 +27,7 @@ from .device import (
 if TYPE_CHECKING:
     from .autograd import Node
 
+_OBVIOUS = (dtypes.int64, dtypes.bool)  # dtypes that the numbers themselves show
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # in-place results may not be of a higher one
 
 Scalar = bool | int | float
@@ -37,6 +38,29 @@ Dim = int | tuple[int, ...] | list[int] | None
 Bool: TypeAlias = bool
 Int: TypeAlias = int
 Float: TypeAlias = float
+
+
+class Size(tuple[int, ...]):
+    """A tensor's shape: a tuple that also counts the elements, and prints as a tuple."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """How many elements a tensor of this shape has."""
+        return math.prod(self)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Size: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        found = tuple.__getitem__(self, index)
+        return Size(found) if isinstance(index, slice) else found
+
+    def __add__(self, other: Any) -> Any:
+        return Size(tuple.__add__(self, other))
 
 
 class Tensor:
@@ -55,6 +79,7 @@ class Tensor:
     _base_node: Node | None = None  # where that one came from when the view was taken
     _grad_view: Any = None  # where an optimizer's arena wants the gradient
     _hooks: tuple[Callable[[Tensor], Tensor | None], ...] = ()
+    _post_hooks: tuple[Callable[[Tensor], None], ...] = ()
 
     __array_priority__ = 1000  # lets `array * tensor` reach __rmul__
 
@@ -73,11 +98,11 @@ class Tensor:
     # what it is
 
     @property
-    def shape(self) -> tuple[Int, ...]:
-        return cast("tuple[int, ...]", self._array.shape)
+    def shape(self) -> Size:
+        return Size(self._array.shape)
 
     def size(self, dim: Int | None = None) -> Any:
-        return self._array.shape if dim is None else self._array.shape[dim]
+        return self.shape if dim is None else self._array.shape[dim]
 
     @property
     def ndim(self) -> Int:
@@ -207,6 +232,15 @@ class Tensor:
         own = self._node.hooks.setdefault(self._index, [])
         own.append(hook)
         return RemovableHandle(lambda: own.remove(hook))
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Calls `hook(tensor)` when a `backward()` has added all of the gradient of this leaf to `.grad`."""
+        if not self.requires_grad or self._node is not None:
+            raise RuntimeError("register_post_accumulate_grad_hook() needs a leaf that requires a gradient")
+        self._post_hooks = (*self._post_hooks, hook)
+        return RemovableHandle(
+            lambda: setattr(self, "_post_hooks", tuple(h for h in self._post_hooks if h is not hook))
+        )
 
     def _inplace(self, result: Tensor) -> Tensor:
         """Takes over the value, and with it the history, of a result computed out of place."""
@@ -407,16 +441,18 @@ class Tensor:
     def __repr__(self) -> str:
         self._read("printing a tensor")
         array = self._array if isinstance(self._array, np.ndarray) else self._array.get()
-        with np.printoptions(precision=4, suppress=True, threshold=1000, edgeitems=3):
-            text = np.array2string(np.asarray(array), separator=", ", prefix="tensor(")
-        default = self.dtype in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool)
-        extra = "" if default else f", dtype={self.dtype}"
-        extra += "" if self.device == CPU else f", device='{self.device}'"
+        suffixes = []
+        if self.device != CPU:
+            suffixes.append(f"device='{self.device}'")
+        if array.size == 0 and array.ndim != 1:
+            suffixes.append(f"size={self.shape}")
+        if self.dtype != dtypes.get_default_dtype() and (array.size == 0 or self.dtype not in _OBVIOUS):
+            suffixes.append(f"dtype={self.dtype}")
         if self._node is not None:
-            extra += f", grad_fn=<{self._node.name()}>"
+            suffixes.append(f"grad_fn=<{self._node.name()}>")
         elif self.requires_grad:
-            extra += ", requires_grad=True"
-        return f"tensor({text}{extra})"
+            suffixes.append("requires_grad=True")
+        return printing.text(array, suffixes)
 
     def __len__(self) -> Int:
         if self._array.ndim == 0:
@@ -1720,6 +1756,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     if isinstance(data, Tensor):
         data = data._array
         target = target or device_of(data)
+    if isinstance(data, np.generic):
+        data = np.asarray(data)
     if not hasattr(data, "dtype"):
         data, typed = _stack(data)
         try:
@@ -1737,7 +1775,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
         target = device_of(data)
         target = get_default_device() if target == CPU else target
     require(target)
-    moved = move(np.asarray(data) if isinstance(data, np.generic) else data, target)
+    moved = move(data, target)
     with on(target):
         result = Tensor._make(moved.astype(wanted or data.dtype, copy=moved is data))
     return result.requires_grad_() if requires_grad else result

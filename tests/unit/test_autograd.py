@@ -521,3 +521,61 @@ def test_function_output_does_not_keep_itself_alive() -> None:
         assert watch() is None
     finally:
         gc.enable()
+
+
+class Both(Function):
+    """Two outputs; its context is set up apart from forward, and sees where no gradient arrived."""
+
+    @staticmethod
+    def forward(x: Any, factor: float) -> Any:
+        return x * factor, x + 1
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.factor = inputs[1]
+        ctx.save_for_backward(output[0])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, scaled: Any, shifted: Any) -> Any:
+        (output,) = ctx.saved_tensors
+        assert shifted is None
+        return scaled * ctx.factor + 0 * output, None
+
+
+def test_function_with_setup_context() -> None:
+    x = tinynet.ones(3, requires_grad=True)
+    scaled, _ = Both.apply(x, 3.0)
+    scaled.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [3.0, 3.0, 3.0]
+
+
+def test_the_graph_can_be_followed() -> None:
+    x = tinynet.ones(3, requires_grad=True)
+    node = (x * 2).exp().grad_fn
+    assert node is not None
+    assert node.name() == "ExpBackward0"
+    (before, _), *_ = node.next_functions
+    assert before is not None
+    assert before.name() == "MulBackward0"
+    (leaf, index), (none, _) = before.next_functions
+    assert leaf.variable is x
+    assert index == 0
+    assert none is None
+    assert Both.apply(x, 2.0)[0].grad_fn.name() == "BothBackward"
+
+
+def test_hook_after_accumulation() -> None:
+    x = tinynet.ones(2, requires_grad=True)
+    seen: list[Any] = []
+    handle = x.register_post_accumulate_grad_hook(lambda leaf: seen.append(leaf.grad.tolist()))
+    (x * 2 + x * 3).sum().backward()
+    assert seen == [[5.0, 5.0]]  # once, when all of it is there
+    tinynet.autograd.grad((x * 2).sum(), x)
+    assert len(seen) == 1
+    handle.remove()
+    (x * 2).sum().backward()
+    assert len(seen) == 1
+    with pytest.raises(RuntimeError, match="needs a leaf"):
+        (x * 2).register_post_accumulate_grad_hook(print)

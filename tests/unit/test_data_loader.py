@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -258,3 +259,29 @@ def test_weighted_random_sampler() -> None:
     assert 2850 < counts[2] < 3150
     once = list(data.WeightedRandomSampler([1.0, 0.0, 3.0], 2, replacement=False))
     assert sorted(once) == [0, 2]
+
+
+class Stream(data.IterableDataset):
+    def __iter__(self) -> Iterator[Any]:
+        return iter(range(5))
+
+
+def test_streams() -> None:
+    assert [b.tolist() for b in data.DataLoader(Stream(), batch_size=2)] == [[0, 1], [2, 3], [4]]
+    assert [b.tolist() for b in data.DataLoader(Stream(), batch_size=2, drop_last=True)] == [[0, 1], [2, 3]]
+    assert list(data.DataLoader(Stream(), batch_size=None)) == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match="IterableDataset excludes shuffle"):
+        data.DataLoader(Stream(), shuffle=True)
+
+
+def test_items_one_by_one() -> None:
+    loader = data.DataLoader([np.ones(2), np.zeros(2)], batch_size=None)
+    assert len(loader) == 2
+    assert [type(x) for x in loader] == [tinynet.Tensor] * 2
+    assert data.default_convert({"a": (np.float32(1), "b")}) == {"a": (tinynet.tensor(1.0), "b")}
+
+
+def test_collating_like_torch() -> None:
+    assert data.default_collate([1.0, 2.0]).dtype == tinynet.float64
+    with pytest.raises(RuntimeError, match="items have lengths"):
+        data.default_collate([[1, 2], [1]])

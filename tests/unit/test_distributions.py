@@ -123,3 +123,20 @@ def test_rsample_has_a_gradient() -> None:
 def test_errors(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_drawing_leaves_the_gradient_of_log_prob() -> None:
+    for make in (tinynet.distributions.Categorical, tinynet.distributions.Bernoulli):
+        for name in ("probs", "logits"):
+            given = tinynet.tensor([0.25, 0.75], requires_grad=True)
+            made = make(**{name: given})
+            made.log_prob(made.sample()).sum().backward()
+            assert given.grad is not None
+            assert given.grad.abs().sum() > 0
+
+
+def test_prints_its_parameters() -> None:
+    d = tinynet.distributions
+    assert repr(d.Categorical(tinynet.ones(3))) == "Categorical(probs: (3,))"
+    assert repr(d.Bernoulli(logits=tinynet.zeros(1))) == "Bernoulli(logits: tensor([0.]))"
+    assert repr(d.Normal(0.0, 1.0)) == "Normal(loc: 0.0, scale: 1.0)"

@@ -17,6 +17,7 @@ Make = Callable[[Any, Any], Any]  # (module lr_scheduler, optimizer) -> schedule
 
 CASES: dict[str, Make] = {
     "lambda": lambda m, o: m.LambdaLR(o, [lambda n: 0.9**n, lambda n: 1 / (1 + n)]),
+    "multiplicative": lambda m, o: m.MultiplicativeLR(o, [lambda n: 0.9, lambda n: 1 / (1 + n)]),
     "step": lambda m, o: m.StepLR(o, 3, 0.5),
     "multistep": lambda m, o: m.MultiStepLR(o, [2, 2, 7], 0.5),
     "multistep-0": lambda m, o: m.MultiStepLR(o, [0, 4]),
@@ -36,6 +37,11 @@ CASES: dict[str, Make] = {
         o, 0.4, 30, three_phase=True, pct_start=0.4, base_momentum=[0.8, 0.7], max_momentum=0.9, div_factor=10.0
     ),
     "one-cycle-rates-only": lambda m, o: m.OneCycleLR(o, 0.4, 30, cycle_momentum=False, final_div_factor=100.0),
+    "cyclic": lambda m, o: m.CyclicLR(o, 0.01, 0.2, 4),
+    "cyclic-2": lambda m, o: m.CyclicLR(o, [0.01, 0.1], [0.2, 0.3], 3, 5, "triangular2", base_momentum=0.7),
+    "cyclic-exp": lambda m, o: m.CyclicLR(o, 0.01, 0.2, 4, mode="exp_range", gamma=0.9, cycle_momentum=False),
+    "cyclic-own": lambda m, o: m.CyclicLR(o, 0.01, 0.2, 4, scale_fn=lambda n: 1 / n, scale_mode="cycle"),
+    "chained": lambda m, o: m.ChainedScheduler([m.LinearLR(o, 0.2, 1.0, 5), m.ExponentialLR(o, 0.9)]),
     "sequence": lambda m, o: m.SequentialLR(
         o,
         [m.LinearLR(o, 0.1, 1.0, 4), m.CosineAnnealingLR(o, 6), m.CosineAnnealingWarmRestarts(o, 2), m.StepLR(o, 3)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,41 @@ def test_containers_as_lists_and_dictionaries() -> None:
     listed = nn.ParameterList([tinynet.ones(2)])
     listed[0] = tinynet.zeros(4)
     assert [p.shape for p in listed.extend([tinynet.ones(1)]).parameters()] == [(4,), (1,)]
+
+
+def test_a_replaced_module_keeps_its_place() -> None:
+    net = nn.Sequential(OrderedDict(first=nn.Linear(2, 3), second=nn.ReLU()))
+    net.first = nn.Linear(2, 2)
+    net.second = nn.Tanh()
+    assert list(net.state_dict()) == ["first.weight", "first.bias"]
+    assert [name for name, _ in net.named_children()] == ["first", "second"]
+    net.first.weight = nn.Parameter(tinynet.zeros(2, 2))
+    assert [name for name, _ in net.first.named_parameters()] == ["weight", "bias"]
+    net.first.register_buffer("seen", tinynet.zeros(1), persistent=False)
+    net.first.register_buffer("seen", tinynet.ones(1))
+    assert "first.seen" in net.state_dict()
+
+
+def test_what_loading_reports() -> None:
+    net = nn.Sequential(nn.Linear(2, 3))
+    found = net.load_state_dict({"0.weight": tinynet.ones(3, 2), "more": tinynet.ones(1)}, strict=False)
+    assert (found.missing_keys, found.unexpected_keys) == (["0.bias"], ["more"])
+    assert repr(found) == "IncompatibleKeys(missing_keys=['0.bias'], unexpected_keys=['more'])"
+    assert str(net.load_state_dict(net.state_dict())) == "<All keys matched successfully>"
+    assert net.state_dict(prefix="a.", keep_vars=True)["a.0.weight"] is net[0].weight
+
+
+def test_lists_of_modules_add_up() -> None:
+    layers = nn.ModuleList([nn.ReLU()])
+    layers += [nn.Tanh()]
+    assert [type(m) for m in layers + layers] == [nn.ReLU, nn.Tanh, nn.ReLU, nn.Tanh]
+    assert [type(m) for m in nn.Sequential(nn.ReLU()) + nn.Sequential(nn.Tanh())] == [nn.ReLU, nn.Tanh]
+
+
+def test_sparse_and_dirac() -> None:
+    weight = nn.init.sparse_(tinynet.empty(10, 4), 0.25, std=3.0)
+    assert (weight == 0).sum(0).tolist() == [3, 3, 3, 3]
+    x = tinynet.randn(2, 4, 5)
+    assert tinynet.equal(nn.functional.conv1d(x, nn.init.dirac_(tinynet.empty(4, 4, 3)), padding=1), x)
+    grouped = nn.init.dirac_(tinynet.empty(4, 2, 3), groups=2)
+    assert tinynet.equal(nn.functional.conv1d(x, grouped, padding=1, groups=2), x)

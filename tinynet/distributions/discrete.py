@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from .. import ops, random
@@ -22,11 +21,11 @@ class Bernoulli(Distribution):
         self._given_logits = None if logits is None else given
         super().__init__(given.shape, validate_args)
 
-    @cached_property
+    @property
     def probs(self) -> Tensor:
         return ops.sigmoid(self._given_logits) if self._given_probs is None else self._given_probs  # type: ignore[arg-type]
 
-    @cached_property
+    @property
     def logits(self) -> Tensor:
         if self._given_probs is None:
             return self._given_logits  # type: ignore[return-value]  # one of them is given
@@ -74,13 +73,13 @@ class Categorical(Distribution):
         self._count = given.shape[-1]
         super().__init__(given.shape[:-1], validate_args)
 
-    @cached_property
+    @property
     def probs(self) -> Tensor:
         if self._given_probs is None:
             return ops.softmax(self._given_logits, -1)  # type: ignore[arg-type]  # one of them is given
         return self._given_probs / self._given_probs.sum(-1, True)
 
-    @cached_property
+    @property
     def logits(self) -> Tensor:
         if self._given_probs is None:
             given = self._given_logits

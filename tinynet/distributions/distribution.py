@@ -99,12 +99,8 @@ class Distribution:
         return self.entropy().exp()
 
     def __repr__(self) -> str:
-        named = ((name, self.__dict__.get(name)) for name in self.arguments)
-        parts = (
-            f"{name}: {value.item() if value.numel() == 1 else value.shape}"
-            for name, value in named
-            if value is not None
-        )
+        given = ((name.removeprefix("_given_"), self.__dict__.get(name)) for name in self.arguments)
+        parts = (f"{name}: {v if v.numel() == 1 else v.shape}" for name, v in given if v is not None)
         return f"{type(self).__name__}({', '.join(parts)})"
 
 

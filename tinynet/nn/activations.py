@@ -15,11 +15,22 @@ from .module import Module
 from .parameter import Parameter
 
 
-class ReLU(Module):
+def _inplace(inplace: bool) -> str:
+    return ", inplace=True" if inplace else ""
+
+
+class _InPlace(Module):
+    """An activation without other options."""
+
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
 
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class ReLU(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input)
 
@@ -33,7 +44,7 @@ class LeakyReLU(Module):
         return F.leaky_relu(input, self.negative_slope)
 
     def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}"
+        return f"negative_slope={self.negative_slope}{_inplace(self.inplace)}"
 
 
 class Threshold(Module):
@@ -45,7 +56,7 @@ class Threshold(Module):
         return F.threshold(input, self.threshold, self.value)
 
     def extra_repr(self) -> str:
-        return f"threshold={self.threshold}, value={self.value}"
+        return f"threshold={self.threshold}, value={self.value}{_inplace(self.inplace)}"
 
 
 class ELU(Module):
@@ -57,14 +68,10 @@ class ELU(Module):
         return F.elu(input, self.alpha)
 
     def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
+        return f"alpha={self.alpha}{_inplace(self.inplace)}"
 
 
-class SELU(Module):
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
+class SELU(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.selu(input)
 
@@ -78,7 +85,7 @@ class CELU(Module):
         return F.celu(input, self.alpha)
 
     def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
+        return f"alpha={self.alpha}{_inplace(self.inplace)}"
 
 
 class GELU(Module):
@@ -90,23 +97,15 @@ class GELU(Module):
         return F.gelu(input, self.approximate)
 
     def extra_repr(self) -> str:
-        return f"approximate={self.approximate}"
+        return f"approximate={self.approximate!r}"
 
 
-class SiLU(Module):
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
+class SiLU(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input)
 
 
-class Mish(Module):
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
+class Mish(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.mish(input)
 
@@ -152,32 +151,20 @@ class Hardtanh(Module):
         return F.hardtanh(input, self.min_val, self.max_val)
 
     def extra_repr(self) -> str:
-        return f"min_val={self.min_val}, max_val={self.max_val}"
+        return f"min_val={self.min_val}, max_val={self.max_val}{_inplace(self.inplace)}"
 
 
-class ReLU6(Module):
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
+class ReLU6(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.relu6(input)
 
 
-class Hardsigmoid(Module):
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
+class Hardsigmoid(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.hardsigmoid(input)
 
 
-class Hardswish(Module):
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
+class Hardswish(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.hardswish(input)
 
@@ -191,7 +178,7 @@ class Hardshrink(Module):
         return F.hardshrink(input, self.lambd)
 
     def extra_repr(self) -> str:
-        return f"lambd={self.lambd}"
+        return f"{self.lambd}"
 
 
 class Softshrink(Module):
@@ -203,7 +190,7 @@ class Softshrink(Module):
         return F.softshrink(input, self.lambd)
 
     def extra_repr(self) -> str:
-        return f"lambd={self.lambd}"
+        return f"{self.lambd}"
 
 
 class Tanhshrink(Module):
@@ -277,7 +264,7 @@ class RReLU(Module):
         return F.rrelu(input, self.lower, self.upper, self.training)
 
     def extra_repr(self) -> str:
-        return f"lower={self.lower}, upper={self.upper}"
+        return f"lower={self.lower}, upper={self.upper}{_inplace(self.inplace)}"
 
 
 class PReLU(Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any, TypeVar
 
 import numpy as np
@@ -54,9 +55,14 @@ class _Listed(Module):
         return taken
 
     def extend(self: L, modules: Iterable[Module]) -> L:
-        for module in modules:
+        for module in list(modules):
             self.append(module)
         return self
+
+    __iadd__ = extend
+
+    def __add__(self: L, other: Iterable[Module]) -> L:
+        return type(self)().extend(self).extend(other)
 
     def append(self: L, module: Module) -> L:
         self.add_module(str(len(self)), module)
@@ -83,7 +89,7 @@ class Sequential(_Listed):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return Sequential(dict(list(self._modules.items())[index]))
+            return type(self)(dict(list(self._modules.items())[index]))
         return list(self._modules.values())[index]
 
 
@@ -123,9 +129,19 @@ class ModuleList(_Listed):
         super().__init__()
         self.extend(modules or ())
 
+    def _child_lines(self) -> list[str]:
+        """Neighbours that print alike are one line."""
+        lines = []
+        first = 0
+        for text, alike in groupby(repr(child).replace("\n", "\n  ") for child in self):
+            last = first + len(list(alike)) - 1
+            lines.append(f"({first}): {text}" if first == last else f"({first}-{last}): {last - first + 1} x {text}")
+            first = last + 1
+        return lines
+
     def __getitem__(self, index: Any) -> Any:
         found = list(self._modules.values())[index]
-        return ModuleList(found) if isinstance(index, slice) else found
+        return type(self)(found) if isinstance(index, slice) else found
 
 
 class ModuleDict(Module):
@@ -202,6 +218,9 @@ class ParameterList(Module):
     def __setitem__(self, index: int, value: Any) -> None:
         self._parameters[list(self._parameters)[index]] = _parameter(value)
 
+    def extra_repr(self) -> str:
+        return _listed(self._parameters)
+
 
 class ParameterDict(Module):
     """A dictionary of registered parameters."""
@@ -240,6 +259,17 @@ class ParameterDict(Module):
 
     def items(self) -> Any:
         return self._parameters.items()
+
+    def extra_repr(self) -> str:
+        return _listed(self._parameters)
+
+
+def _listed(parameters: Mapping[str, Any]) -> str:
+    lines = (
+        f"  ({name}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
+        for name, p in parameters.items()
+    )
+    return "\n".join(lines)
 
 
 def _parameter(value: Any) -> Parameter:

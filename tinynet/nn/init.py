@@ -9,7 +9,7 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..ops import eye
-from ..random import Generator, normal_like, uniform
+from ..random import Generator, normal_like, rand, uniform
 from ..tensor import Tensor
 
 
@@ -26,7 +26,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     raise ValueError(f"nonlinearity is {nonlinearity!r}, expected one of {[*gains, *linear, 'leaky_relu']}")
 
 
-def _fans(tensor: Tensor) -> tuple[int, int]:
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """Inputs and outputs of one unit of a weight (out, in, ...)."""
     if tensor.ndim < 2:
         raise ValueError(f"tensor has shape {tensor.shape}, expected at least 2 dimensions")
@@ -62,6 +62,33 @@ def eye_(tensor: Tensor) -> Tensor:
         return tensor.copy_(eye(*tensor.shape, dtype=tensor.dtype, device=tensor.device))
 
 
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """A filter (out, in, ...) that passes each channel on to the output of its number, in each of the groups."""
+    if not 3 <= tensor.ndim <= 5:
+        raise ValueError(f"tensor has shape {tensor.shape}, expected 3 to 5 dimensions")
+    if tensor.shape[0] % groups:
+        raise ValueError(f"groups is {groups}, which does not divide {tensor.shape[0]} output channels")
+    values = np.zeros(tensor.shape)
+    each = tensor.shape[0] // groups
+    middle = tuple(n // 2 for n in tensor.shape[2:])
+    for group in range(groups):
+        for i in range(min(each, tensor.shape[1])):
+            values[group * each + i, i][middle] = 1
+    with no_grad():
+        return tensor.copy_(Tensor._make(values))
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """Martens 2010: normal, with a share `sparsity`, rounded up, of each column of a matrix 0."""
+    if tensor.ndim != 2:
+        raise ValueError(f"tensor has shape {tensor.shape}, expected 2 dimensions")
+    rows, columns = tensor.shape
+    normal_(tensor, 0.0, std, generator)
+    ranks = rand(rows, columns, generator=generator).argsort(0).argsort(0)
+    with no_grad():
+        return tensor.masked_fill_((ranks < math.ceil(sparsity * rows)).to(tensor.device), 0)
+
+
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -83,19 +110,19 @@ def trunc_normal_(
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Glorot and Bengio 2010: uniform, variance 2 / (fan_in + fan_out) times gain squared."""
-    bound = gain * math.sqrt(6.0 / sum(_fans(tensor)))
+    bound = gain * math.sqrt(6.0 / sum(_calculate_fan_in_and_fan_out(tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Glorot and Bengio 2010: normal, variance 2 / (fan_in + fan_out) times gain squared."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_fans(tensor))), generator)
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_calculate_fan_in_and_fan_out(tensor))), generator)
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"mode is {mode!r}, expected 'fan_in' or 'fan_out'")
-    fan = _fans(tensor)[0 if mode == "fan_in" else 1]
+    fan = _calculate_fan_in_and_fan_out(tensor)[0 if mode == "fan_in" else 1]
     return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
 
 

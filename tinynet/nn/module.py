@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..autograd import no_grad
 from ..tensor import RemovableHandle, Tensor
@@ -12,6 +12,18 @@ from .hooks import with_backward_hooks
 from .parameter import Parameter
 
 M = TypeVar("M", bound="Module")
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `load_state_dict` did not find, and what it found and had no place for."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if self.missing_keys or self.unexpected_keys:
+            return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+        return "<All keys matched successfully>"
 
 
 class Module:
@@ -65,11 +77,9 @@ class Module:
             )
         kinds = (self._parameters, self._buffers, self._modules)
         if isinstance(value, Parameter):
-            self._forget(name)
-            self._parameters[name] = value
+            self.register_parameter(name, value)
         elif isinstance(value, Module):
-            self._forget(name)
-            self._modules[name] = value
+            self.add_module(name, value)
         elif name in self._buffers and (value is None or isinstance(value, Tensor)):
             self._buffers[name] = value
         elif value is None and any(name in kind for kind in kinds):
@@ -80,9 +90,12 @@ class Module:
             self._forget(name)
             self.__dict__[name] = value
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, name: str, but: Any = None) -> None:
+        """Drops an attribute of whatever kind, but not one in the dictionary `but`, where a new value keeps its place."""
         for kind in (self._parameters, self._buffers, self._modules, self.__dict__):
-            kind.pop(name, None)
+            if kind is not but:
+                kind.pop(name, None)
+        self._not_saved.discard(name)
 
     def __getattr__(self, name: str) -> Any:
         for kind in ("_parameters", "_buffers", "_modules"):
@@ -100,18 +113,19 @@ class Module:
         return sorted({*object.__dir__(self), *self._parameters, *self._buffers, *self._modules})
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        self._forget(name)
+        """Makes a parameter, or None in the place of one, an attribute of the module."""
+        self._forget(name, but=self._parameters)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """A tensor that moves with the module and, if persistent, is part of its state_dict."""
-        self._forget(name)
+        self._forget(name, but=self._buffers)
         self._buffers[name] = tensor
         if not persistent:
             self._not_saved.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
-        self._forget(name)
+        self._forget(name, but=self._modules)
         self._modules[name] = module
 
     register_module = add_module
@@ -259,24 +273,30 @@ class Module:
     def double(self: M) -> M:
         return self._convert(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
 
+    def type(self: M, dst_type: Any) -> M:
+        return self._convert(lambda tensor: tensor.to(dtype=dst_type))
+
     def half(self: M) -> M:
         return self._convert(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
 
-    def state_dict(self, prefix: str = "") -> OrderedDict[str, Tensor]:
-        """All parameters and persistent buffers by dotted name, as in PyTorch: the same memory, without history."""
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Tensor]:
+        """All parameters and persistent buffers by dotted name, as in PyTorch: the same memory, without history.
+
+        keep_vars  the parameters and buffers themselves, not detached.
+        """
         result: OrderedDict[str, Tensor] = OrderedDict()
         for name, param in self._parameters.items():
             if param is not None:
-                result[prefix + name] = param.detach()
+                result[prefix + name] = param if keep_vars else param.detach()
         for name, buffer in self._buffers.items():
             if buffer is not None and name not in self._not_saved:
-                result[prefix + name] = buffer.detach()
+                result[prefix + name] = buffer if keep_vars else buffer.detach()
         for name, child in self.named_children():
-            result.update(child.state_dict(f"{prefix}{name}."))
+            result.update(child.state_dict(prefix=f"{prefix}{name}.", keep_vars=keep_vars))
         return result
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:
-        """Copies values into the parameters and buffers of the same names; returns (missing, unexpected) keys.
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
+        """Copies values into the parameters and buffers of the same names; returns (missing_keys, unexpected_keys).
 
         Raises RuntimeError, before anything is changed, for keys that are missing or unexpected (if strict) and for
         values of another shape.
@@ -298,7 +318,7 @@ class Module:
             for key, target in own.items():
                 if key in state_dict:
                     target.copy_(state_dict[key])
-        return missing, unexpected
+        return IncompatibleKeys(missing, unexpected)
 
     # hooks
 
@@ -341,12 +361,18 @@ class Module:
         """What stands between the parentheses when the module is printed."""
         return ""
 
+    def _child_lines(self) -> list[str]:
+        return [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
     def __repr__(self) -> str:
-        lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
-        extra = self.extra_repr()
-        if not lines:
-            return f"{type(self).__name__}({extra})"
-        return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
+        extra, children = self.extra_repr(), self._child_lines()
+        if not children and "\n" not in extra:
+            return f"{self._get_name()}({extra})"
+        lines = [*(extra.split("\n") if extra else ()), *children]
+        return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
 
 def _register(hooks: list[Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool = False) -> RemovableHandle:

@@ -107,6 +107,15 @@ class LambdaLR(LRScheduler):
                 vars(factor).update(state)
 
 
+class MultiplicativeLR(LambdaLR):
+    """Times `lr_lambda(last_epoch)` with each step: one function, or a list with one for each group."""
+
+    def get_lr(self) -> list[float]:
+        if self._is_initial:
+            return self._present()
+        return [lr * factor(self.last_epoch) for lr, factor in zip(self._present(), self.lr_lambdas)]
+
+
 class StepLR(LRScheduler):
     """Times `gamma` every `step_size` steps."""
 
@@ -287,8 +296,8 @@ class OneCycleLR(LRScheduler):
             raise ValueError(f"pct_start is {pct_start}, expected 0 to 1")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy is {anneal_strategy!r}, expected 'cos' or 'linear'")
-        if cycle_momentum and not {"momentum", "betas"} & set(optimizer.defaults):
-            raise ValueError(f"cycle_momentum needs momentum or betas, which {type(optimizer).__name__} does not have")
+        if cycle_momentum:
+            _check_momentum(optimizer)
         peaks = _per_group(optimizer, "max_lr", max_lr)
         momenta = [
             _per_group(optimizer, n, v) for n, v in (("max_momentum", max_momentum), ("base_momentum", base_momentum))
@@ -328,14 +337,107 @@ class OneCycleLR(LRScheduler):
         for group in self.optimizer.param_groups:
             rates.append(self._between(group[lr_from], group[lr_to], done))
             if self.cycle_momentum:
-                momentum = self._between(group[momentum_from], group[momentum_to], done)
-                group.update({"betas": (momentum, *group["betas"][1:])} if "betas" in group else {"momentum": momentum})
+                _set_momentum(group, self._between(group[momentum_from], group[momentum_to], done))
         return rates
 
     def _between(self, start: float, end: float, done: float) -> float:
         if self.anneal_strategy == "linear":
             return start + (end - start) * done
         return end + (start - end) / 2 * (1 + math.cos(math.pi * done))
+
+
+class CyclicLR(LRScheduler):
+    """From `base_lr` up to `max_lr` and back, over and over (Smith 2017); set, not multiplied.
+
+    step_size_up    steps from base to peak; step_size_down: from peak to base, default: as many.
+    mode            "triangular": all peaks alike; "triangular2": each half as high above the base as the last; "exp_range":
+                    times `gamma` to the power of the step.
+    scale_fn        a function in place of the mode's, of the number of the cycle, from 1, or of the step (scale_mode
+                    "cycle" or "iterations").
+    cycle_momentum  let momentum, or Adam's first beta, go the other way, from `max_momentum` down to `base_momentum`.
+
+    Raises ValueError for an unknown mode, and for cycle_momentum with an optimizer that has no momentum.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        base_lr: float | Sequence[float],
+        max_lr: float | Sequence[float],
+        step_size_up: int = 2000,
+        step_size_down: int | None = None,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable[[float], float] | None = None,
+        scale_mode: str = "cycle",
+        cycle_momentum: bool = True,
+        base_momentum: float | Sequence[float] = 0.8,
+        max_momentum: float | Sequence[float] = 0.9,
+        last_epoch: int = -1,
+    ) -> None:
+        shapes: dict[str, tuple[Callable[[float], float], str]] = {
+            "triangular": (lambda cycle: 1.0, "cycle"),
+            "triangular2": (lambda cycle: 1 / 2 ** (cycle - 1), "cycle"),
+            "exp_range": (lambda step: gamma**step, "iterations"),
+        }
+        if mode not in shapes and scale_fn is None:
+            raise ValueError(f"mode is {mode!r}, expected one of {', '.join(map(repr, shapes))}")
+        self._scale, self._scale_mode = shapes[mode] if scale_fn is None else (scale_fn, scale_mode)
+        self._up = step_size_up
+        self._total = step_size_up + (step_size_up if step_size_down is None else step_size_down)
+        lows = _per_group(optimizer, "base_lr", base_lr)
+        self.max_lrs = _per_group(optimizer, "max_lr", max_lr)
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            _check_momentum(optimizer)
+            self.base_momentums = _per_group(optimizer, "base_momentum", base_momentum)
+            self.max_momentums = _per_group(optimizer, "max_momentum", max_momentum)
+        if last_epoch == -1:
+            for group, lr in zip(optimizer.param_groups, lows):
+                group["lr"] = group["initial_lr"] = lr
+        super().__init__(optimizer, last_epoch)
+        self.base_lrs = lows
+
+    def get_lr(self) -> list[float]:
+        cycle, done = divmod(self.last_epoch, self._total)
+        height = done / self._up if done <= self._up else (self._total - done) / (self._total - self._up)
+        height *= self._scale(cycle + 1 if self._scale_mode == "cycle" else self.last_epoch)
+        if self.cycle_momentum:
+            for group, low, high in zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums):
+                _set_momentum(group, high - (high - low) * height)
+        return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs)]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in super().state_dict().items() if name != "_scale"}
+
+
+class ChainedScheduler(LRScheduler):
+    """All schedules at once: each multiplies the rate that the one before it leaves.
+
+    optimizer  default: that of the schedules. ValueError for no schedules, or schedules of several optimizers.
+    """
+
+    def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
+        if not schedulers:
+            raise ValueError("schedulers is empty, expected at least one")
+        self.optimizer = schedulers[0].optimizer if optimizer is None else _optimizer(optimizer)
+        if any(scheduler.optimizer is not self.optimizer for scheduler in schedulers):
+            raise ValueError("schedulers are of several optimizers, expected one optimizer")
+        self._schedulers = list(schedulers)
+        self._last_lr = self._present()
+
+    def step(self) -> None:
+        for scheduler in self._schedulers:
+            scheduler.step()
+        self._last_lr = self._present()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        super().load_state_dict({k: v for k, v in state_dict.items() if k != "_schedulers"})
+        for scheduler, state in zip(self._schedulers, state_dict["_schedulers"]):
+            scheduler.load_state_dict(state)
 
 
 class SequentialLR(LRScheduler):
@@ -446,6 +548,16 @@ def _optimizer(optimizer: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer is a {type(optimizer).__name__}, expected an Optimizer")
     return optimizer
+
+
+def _check_momentum(optimizer: Optimizer) -> None:
+    if not {"momentum", "betas"} & set(optimizer.defaults):
+        raise ValueError(f"cycle_momentum needs momentum or betas, which {type(optimizer).__name__} does not have")
+
+
+def _set_momentum(group: dict[str, Any], momentum: float) -> None:
+    """Sets the momentum of a group, or the first beta of Adam and its relatives."""
+    group.update({"betas": (momentum, *group["betas"][1:])} if "betas" in group else {"momentum": momentum})
 
 
 def _count(name: str, value: Any) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from .. import ops, random
 from ..device import cuda_problem, simulated, xp
 from ..device import device as Device
-from ..tensor import Tensor, tensor
+from ..tensor import Tensor, as_tensor, tensor
 from .prefetch import Workers, each_tensor, on_device, pinned
 
 
@@ -27,6 +27,13 @@ class Dataset:
 
     def __add__(self, other: Dataset) -> ConcatDataset:
         return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset):
+    """A stream of items: defines `__iter__`, and not `__getitem__`. It has an order of its own: no shuffle, no sampler."""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError(f"{type(self).__name__} does not define __iter__()")
 
 
 class TensorDataset(Dataset):
@@ -230,25 +237,43 @@ class BatchSampler(Sampler):
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
-    """Items stacked into tensors, inside the tuples, lists and dictionaries they come in."""
+    """Items stacked into tensors, inside the tuples, lists and dictionaries they come in; Python floats become float64.
+
+    RuntimeError for sequences of different lengths, TypeError for what is no number, array, string or collection of them.
+    """
     first = batch[0]
     if isinstance(first, Tensor):
         return ops.stack(batch)
-    if isinstance(first, dict):
+    if isinstance(first, Mapping):
         return {key: default_collate([item[key] for item in batch]) for key in first}
     if isinstance(first, (tuple, list)):
-        return [default_collate(column) for column in zip(*batch)]
-    if isinstance(first, str):
+        if len({len(item) for item in batch}) > 1:
+            raise RuntimeError(f"items have lengths {[len(item) for item in batch]}, expected one length")
+        columns = [default_collate(column) for column in zip(*batch)]
+        return type(first)(*columns) if hasattr(first, "_fields") else columns
+    if isinstance(first, (str, bytes)):
         return list(batch)
-    return tensor(np.stack([np.asarray(item) for item in batch]) if hasattr(first, "dtype") else list(batch))
+    return tensor(np.stack([np.asarray(item) for item in batch]))
+
+
+def default_convert(data: Any) -> Any:
+    """Arrays as tensors, inside the tuples, lists and dictionaries they come in; the rest as it is."""
+    if isinstance(data, (np.ndarray, np.generic)) and data.dtype.kind in "fiub":
+        return as_tensor(data)
+    if isinstance(data, Mapping):
+        return {key: default_convert(value) for key, value in data.items()}
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*map(default_convert, data))
+    return type(data)(map(default_convert, data)) if isinstance(data, (tuple, list)) else data
 
 
 class DataLoader:
     """Batches of a dataset.
 
     dataset     anything with `__getitem__` and `__len__`. If it has `batch(indices)`, as TensorDataset, whole batches are
-                taken at once, and workers have nothing to do.
-    batch_size  default 1; `shuffle` draws a new order each time, from `generator` or the default one.
+                taken at once, and workers have nothing to do. An IterableDataset is read in its order, not by workers.
+    batch_size  default 1; None: single items, made tensors by `default_convert`.
+    shuffle     draw a new order each time, from `generator` or the default one.
     sampler     indices in an order of its own; batch_sampler: lists of indices. They exclude shuffle, batch_size.
     num_workers threads (PyTorch: processes) that make batches before they are asked for, in order; 0, the default: each when
                 it is asked for. They help where the work is outside Python's lock, such as decoding pictures, or waiting.
@@ -271,8 +296,8 @@ class DataLoader:
     def __init__(
         self,
         dataset: Any,
-        batch_size: int = 1,
-        shuffle: bool = False,
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
         sampler: Any = None,
         batch_sampler: Any = None,
         num_workers: int = 0,
@@ -290,7 +315,12 @@ class DataLoader:
             raise ValueError("batch_sampler excludes batch_size, shuffle, sampler and drop_last")
         if sampler is not None and shuffle:
             raise ValueError("sampler excludes shuffle")
-        if batch_size < 1:
+        streamed = isinstance(dataset, IterableDataset)
+        if streamed and (shuffle or sampler is not None or batch_sampler is not None):
+            raise ValueError("an IterableDataset excludes shuffle, sampler and batch_sampler")
+        if batch_size is None and drop_last:
+            raise ValueError("batch_size=None excludes drop_last")
+        if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, expected at least 1")
         if num_workers < 0:
             raise ValueError(f"num_workers is {num_workers}, expected at least 0")
@@ -304,14 +334,21 @@ class DataLoader:
         self.prefetch_factor = prefetch_factor or 2
         self.persistent_workers, self.pin_memory = persistent_workers, pin_memory
         self.device = None if device is None else Device(device)
-        if sampler is None:
+        if sampler is None and not streamed:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         self.sampler = sampler
-        self.batch_sampler = BatchSampler(sampler, batch_size, drop_last) if batch_sampler is None else batch_sampler
+        if batch_sampler is None and batch_size is not None and not streamed:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self.batch_sampler = batch_sampler
         self._workers: Workers | None = None
 
     def __iter__(self) -> Iterator[Any]:
-        batches = self._whole() if self.collate_fn is None and _can_batch(self.dataset) else self._item_by_item()
+        if isinstance(self.dataset, IterableDataset):
+            batches = self._stream()
+        elif self.collate_fn is None and self.batch_sampler is not None and _can_batch(self.dataset):
+            batches = self._whole()
+        else:
+            batches = self._item_by_item()
         if self.pin_memory and self.device is None and cuda_problem() is None and not simulated():
             batches = (each_tensor(batch, pinned) for batch in batches)
         return batches if self.device is None else on_device(batches, self.device)
@@ -320,18 +357,28 @@ class DataLoader:
         for indices in self.batch_sampler:
             yield self.dataset.batch(np.asarray(indices))
 
+    def _stream(self) -> Iterator[Any]:
+        items = iter(self.dataset)
+        if self.batch_size is None:
+            yield from map(self.collate_fn or default_convert, items)
+            return
+        while batch := list(islice(items, self.batch_size)):
+            if len(batch) == self.batch_size or not self.drop_last:
+                yield (self.collate_fn or default_collate)(batch)
+
     def _item_by_item(self) -> Iterator[Any]:
-        collate = self.collate_fn or default_collate
+        single = self.batch_sampler is None
+        collate = self.collate_fn or (default_convert if single else default_collate)
         seed = int(random.chosen(self.generator).numpy().integers(1 << 63))
 
-        def make(numbered: tuple[int, Sequence[int]]) -> Any:
+        def make(numbered: tuple[int, Any]) -> Any:
             number, indices = numbered
             source = random.Generator().manual_seed(seed)
             source.offset = number << 32  # no batch draws so many numbers
             with random.drawing_from(source):
-                return collate([self.dataset[i] for i in indices])
+                return collate(self.dataset[indices] if single else [self.dataset[i] for i in indices])
 
-        numbered = enumerate(self.batch_sampler)
+        numbered = enumerate(self.sampler if single else self.batch_sampler)
         if not self.num_workers:
             yield from map(make, numbered)
             return
@@ -345,7 +392,12 @@ class DataLoader:
                 workers.close()
 
     def __len__(self) -> int:
-        return len(self.batch_sampler)
+        if isinstance(self.dataset, IterableDataset):  # which may know its length
+            n = len(self.dataset)
+            return (
+                n if self.batch_size is None else n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+            )
+        return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
 
 
 def _can_batch(dataset: Any) -> bool:
