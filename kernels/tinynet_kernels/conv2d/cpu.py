@@ -48,7 +48,8 @@ def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequenc
     source = channels_last(gy, (0, 0))
     gx, target = _target(outputs[0])
     for c, o in groups(g):
-        weights, shift, floor = operands(w[o].transpose(1, 0, 2, 3), None, None)
+        weights = filters(w[o], swapped=True)
+        shift, floor = start_and_floor(weights, None, None)
         plan = positions.input_grad(g, weights.shape[2])
         _product(source, plan, weights, shift, target, o.start, c, floor)
     if target is not gx:
@@ -62,19 +63,30 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
     rows = channels_last(gy, (0, 0)).reshape(-1, g.w_shape[0])
     _, c_group, kh, kw = g.w_shape
     taps = _taps(g, padded.shape)
+    target = gw if gw.flags.c_contiguous else np.empty(gw.shape, gw.dtype)
     for c, o in groups(g):
         matrix = flat_panel(rows if g.groups == 1 else rows[:, o])
         lines = _lines(g, padded.shape, matrix.shape[1])
         step = g.stride[1] * padded.shape[3]
-        parts = loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x))
-        total = (parts.sum(axis=0) if len(parts) > 1 else parts[0])[: taps.size, : o.stop - o.start]
-        gw[o] = total.reshape(kh, kw, c_group, -1).transpose(3, 2, 0, 1)
+        grad = target[o].reshape(-1, c_group, kh * kw)
+        loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x), grad)
+    if target is not gw:
+        gw[...] = target
 
 
 def operands(w: Any, bias: Any, activation: str | None) -> tuple[Any, Any, Any]:
-    """Weights (O, C, KH, KW) as the panel (KH * KW * C, O), the row the sums start from, and the least result."""
-    weights = panel(w.transpose(2, 3, 1, 0).reshape(-1, w.shape[0]))
+    """The panel of the weights (O, C, KH, KW), the row that the sums start from, and the least result."""
+    weights = filters(w)
     return weights, *start_and_floor(weights, bias, activation)
+
+
+def filters(w: Any, swapped: bool = False) -> Any:
+    """Weights (O, C, KH, KW) as the panel (KH * KW * C, O), or (KH * KW * O, C) if swapped."""
+    o, c, kh, kw = w.shape
+    window = kh * kw
+    of_o, of_c = (c * window, o), (window, c)
+    (row, rows), (column, columns) = (of_o, of_c) if swapped else (of_c, of_o)
+    return _packed(w, (1, row, column), (window, rows, columns))
 
 
 def start_and_floor(weights: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
@@ -164,10 +176,17 @@ def panel(matrix: Any) -> Any:
     rows, columns = matrix.shape
     if whole_rows(matrix) and (columns <= WIDEST * lanes(matrix) or rows <= 256):
         return matrix[None]
-    width = min(WIDEST, -(-columns // lanes(matrix))) * lanes(matrix)
-    blocks = empty((-(-columns // width), rows, width), matrix.dtype)
     transposed = matrix.flags.f_contiguous
-    loops.pack(matrix.T if transposed else np.ascontiguousarray(matrix), transposed, blocks)
+    source = matrix.T if transposed else matrix
+    return _packed(source, (0, 1, rows) if transposed else (0, columns, 1), (1, rows, columns))
+
+
+def _packed(source: Any, steps: tuple[int, int, int], counts: tuple[int, int, int]) -> Any:
+    """The panel of counts[0] * counts[1] rows and counts[2] columns, in whose directions `source` has these steps."""
+    outer, inner, columns = counts
+    width = min(WIDEST, -(-columns // lanes(source))) * lanes(source)
+    blocks = empty((-(-columns // width), outer * inner, width), source.dtype)
+    loops.pack(np.ascontiguousarray(source).reshape(-1), steps, counts, blocks)
     return blocks
 
 

@@ -198,31 +198,39 @@ def pooled(
 
 
 @_parallel
-def pack(b: Any, transposed: bool, panel: Any) -> None:
-    """b (K, N), or (N, K) if transposed, as blocks of columns (blocks, K, width), with zeros beyond its end."""
-    blocks, count, width = panel.shape
-    pieces = (count + 63) // 64
+def pack(b: Any, steps: Any, counts: Any, panel: Any) -> None:
+    """Row i * counts[1] + j of a panel (blocks, rows, width) is b[i * steps[0] + j * steps[1] + n * steps[2]] for n < counts[2],
+    in blocks of `width`, with zeros beyond its end."""
+    blocks, _, width = panel.shape
+    outer, inner, columns = counts
+    step = max(1, 64 // outer)  # so that the rows of a piece stay in the nearest cache
+    pieces = (inner + step - 1) // step
     for piece in prange(blocks * pieces):
-        block, first = piece // pieces, piece % pieces * 64
-        last, have = min(first + 64, count), min(width, b.shape[0 if transposed else 1] - block * width)
-        if transposed:
-            for j in range(have):
-                for k in range(first, last):
-                    panel[block, k, j] = b[block * width + j, k]
+        block, first = piece // pieces, piece % pieces * step
+        last, have = min(first + step, inner), min(width, columns - block * width)
+        start = block * width * steps[2]
+        if steps[2] == 1:
+            for j in range(first, last):
+                for i in range(outer):
+                    for n in range(have):
+                        panel[block, i * inner + j, n] = b[start + i * steps[0] + j * steps[1] + n]
         else:
-            for k in range(first, last):
-                for j in range(have):
-                    panel[block, k, j] = b[k, block * width + j]
-        for k in range(first, last):
-            for j in range(have, width):
-                panel[block, k, j] = 0
+            for n in range(have):
+                for j in range(first, last):
+                    for i in range(outer):
+                        panel[block, i * inner + j, n] = b[start + i * steps[0] + j * steps[1] + n * steps[2]]
+        for j in range(first, last):
+            for i in range(outer):
+                for n in range(have, width):
+                    panel[block, i * inner + j, n] = 0
 
 
 @_parallel
-def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: int) -> Any:
-    """parts[i, k, o]: sums over part i's share of the lines of x[line + offsets[k] + s * x_step] * gy[line, s, o].
+def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: int, gw: Any) -> None:
+    """gw[o, c, k] = sum over the lines and s of x[line + offsets[k, c] + s * x_step] * gy[line, s, o].
 
-    `lines` is the table of taps that `runtime.simd.tile` wants, one for each line of pixels. The parts' sum is the gradient.
+    `lines` is the table of taps that `runtime.simd.tile` wants, one for each line of pixels. Each share of them is summed by
+    itself, and the sums are added in their order.
     """
     flat, width = gy.reshape(-1), gy.shape[1]
     count, tiles = lines.size // 3, (offsets.size + ROWS - 1) // ROWS
@@ -267,4 +275,12 @@ def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: i
                         vectors,
                     )
             start += vectors * lanes
-    return parts
+    outputs, inputs, window = gw.shape
+    for c in prange(inputs):
+        for k in range(window):
+            line = parts[0, k * inputs + c]
+            for share in range(1, shares):
+                for o in range(outputs):
+                    line[o] += parts[share, k * inputs + c, o]
+            for o in range(outputs):
+                gw[o, c, k] = line[o]
