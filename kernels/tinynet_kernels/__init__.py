@@ -7,7 +7,7 @@ package imports neither numba nor cupy; an implementation is imported, and compi
 from .batch_norm import batch_norm_stats
 from .channel_sum import channel_sum, relu_grad
 from .conv2d import conv2d, conv2d_input_grad, conv2d_weight_grad
-from .conv2d_max_pool2d import conv2d_max_pool2d
+from .conv2d_max_pool2d import conv2d_max_pool2d, conv2d_max_pool2d_grad
 from .counted_mean import counted_mean, mean_cross_entropy
 from .matmul import matmul
 from .max_pool2d import max_pool2d, max_pool2d_gather, max_pool2d_grad
@@ -23,6 +23,7 @@ __all__ = [
     "conv2d",
     "conv2d_input_grad",
     "conv2d_max_pool2d",
+    "conv2d_max_pool2d_grad",
     "conv2d_weight_grad",
     "counted_mean",
     "dropout",

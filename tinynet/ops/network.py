@@ -118,13 +118,26 @@ class Conv2dMaxPool2d(Op):
         ctx.activation, ctx.params, ctx.shapes = activation, params, (x.shape, w.shape)
         of_pool = {name if name == "ceil_mode" else f"pool_{name}": value for name, value in pooling.items()}
         y, indices = kernels.conv2d_max_pool2d(x, w, bias, size, activation=activation, **params, **of_pool)
+        ctx.of_pool = of_pool
         ctx.pool = indices, geometry(x.shape, w.shape, **params).y_shape, size, pooling
         return y, indices
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor, _: None) -> Any:
+        if ctx.needs(1) and not is_grad_enabled():
+            return *_pooled_grads(ctx, gy), None, None, None, None
         gy, gb = bias_grad(ctx, gy, _swaps(ctx))
         return *_conv2d_grads(ctx, MaxPool2dGrad.apply(gy, *ctx.pool)), gb, None, None, None, None
+
+
+def _pooled_grads(ctx: Any, gy: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    """The gradients of input, weight and bias of a Conv2dMaxPool2d in one kernel."""
+    indices, _, size, _ = ctx.pool
+    arrays = (t._array for t in (gy, ctx.input(0), ctx.input(1), ctx.output()))
+    outputs = (ctx.room(1), ctx.room(2), None) if ctx.needs(0) else (ctx.room(1), ctx.room(2))
+    params = {"activation": ctx.activation, "input_grad": ctx.needs(0), **ctx.params, **ctx.of_pool}
+    gw, gb, *gx = map(Tensor._make, kernels.conv2d_max_pool2d_grad(*arrays, indices, size, out=outputs, **params))
+    return gx[0] if gx else None, gw, gb if ctx.needs(2) else None
 
 
 class MaxPool2dGrad(Op):

@@ -62,11 +62,11 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
     padded = channels_last(x, g.padding)
     rows = channels_last(gy, (0, 0)).reshape(-1, g.w_shape[0])
     _, c_group, kh, kw = g.w_shape
-    taps = _taps(g, padded.shape)
+    taps = taps_of(g, padded.shape)
     target = gw if gw.flags.c_contiguous else np.empty(gw.shape, gw.dtype)
     for c, o in groups(g):
         matrix = flat_panel(rows if g.groups == 1 else rows[:, o])
-        lines = _lines(g, padded.shape, matrix.shape[1])
+        lines = lines_of(g, padded.shape, matrix.shape[1])
         step = g.stride[1] * padded.shape[3]
         grad = target[o].reshape(-1, c_group, kh * kw)
         loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x), grad)
@@ -138,7 +138,7 @@ def _target(y: Any) -> tuple[Any, Any]:
 
 
 @lru_cache(maxsize=32)
-def _lines(g: Geometry, shape: tuple[int, ...], width: int) -> Any:
+def lines_of(g: Geometry, shape: tuple[int, ...], width: int) -> Any:
     """For each line of output pixels, where it begins in an input of `shape` (N, H, W, C) and in gy, and its length."""
     n, h, w, c = shape
     _, _, oh, ow = g.y_shape
@@ -150,7 +150,7 @@ def _lines(g: Geometry, shape: tuple[int, ...], width: int) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _taps(g: Geometry, shape: tuple[int, ...]) -> Any:
+def taps_of(g: Geometry, shape: tuple[int, ...]) -> Any:
     """Where the elements of a window lie from its beginning, in the order (KH, KW, channel of the group)."""
     _, _, w, c = shape
     _, c_group, kh, kw = g.w_shape

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from ..max_pool2d.loops import pool_line
 from ..runtime.simd import ROWS, WIDEST, tile1, tile2, tile4
 
 STEPS = 512  # pixels of gy that stay in the cache while all weights see them
@@ -66,7 +65,7 @@ def _six(table: Any, shift: int) -> Any:
 
 
 @_once
-def _stretch(
+def stretch(
     x: Any,
     x_image: int,
     x_step: int,
@@ -163,44 +162,13 @@ def product(
             kind += 1
         begin = (chunk - (ends[kind - 1] if kind else 0)) * size
         end = min(begin + size, counts[kind])
-        _stretch(x, x_image, x_step, plan, kind, begin, end, w, init, y, y_image, start, stop, floor, lanes)
-
-
-@_parallel
-def pooled(
-    x: Any,
-    x_image: int,
-    plan: Any,
-    w: Any,
-    init: Any,
-    floor: Any,
-    lanes: int,
-    height: int,
-    width: int,
-    y: Any,
-    indices: Any,
-    window: Any,
-    pieces: int,
-) -> None:
-    """y and indices (N, PH, PW, O): the pooling of `product`'s images, each of which stays in the cache."""
-    images, channels = y.shape[0], y.shape[3]
-    classes = plan[3]
-    chunks = min(images, pieces)
-    for chunk in prange(chunks):
-        image = np.empty((height, width, channels), x.dtype)
-        flat = image.reshape(-1)
-        for n in range(chunk * images // chunks, (chunk + 1) * images // chunks):
-            for kind in range(classes.shape[0]):
-                count = (classes[kind, 1] - classes[kind, 0]) * (classes[kind, 3] - classes[kind, 2])
-                _stretch(x[n * x_image :], 0, 1, plan, kind, 0, count, w, init, flat, 0, 0, channels, floor, lanes)
-            for row in range(y.shape[1]):
-                pool_line(image, row, y[n, row], indices[n, row], window)
+        stretch(x, x_image, x_step, plan, kind, begin, end, w, init, y, y_image, start, stop, floor, lanes)
 
 
 @_parallel
 def pack(b: Any, steps: Any, counts: Any, panel: Any) -> None:
-    """Row i * counts[1] + j of a panel (blocks, rows, width) is b[i * steps[0] + j * steps[1] + n * steps[2]] for n < counts[2],
-    in blocks of `width`, with zeros beyond its end."""
+    """Row i * counts[1] + j of the panel (blocks, rows, width) gets b[i * steps[0] + j * steps[1] + n * steps[2]] for all n up
+    to counts[2], in blocks of `width`, with zeros beyond its end."""
     blocks, _, width = panel.shape
     outer, inner, columns = counts
     step = max(1, 64 // outer)  # so that the rows of a piece stay in the nearest cache
@@ -225,6 +193,69 @@ def pack(b: Any, steps: Any, counts: Any, panel: Any) -> None:
                     panel[block, i * inner + j, n] = 0
 
 
+@_once
+def window_products(
+    x: Any,
+    x_step: int,
+    lines: Any,
+    first: int,
+    last: int,
+    offsets: Any,
+    tiles: Any,
+    gy: Any,
+    width: int,
+    sums: Any,
+    lanes: int,
+) -> None:
+    """sums[k, o] += sum over the lines first to last - 1 and s of x[line + offsets[k] + s * x_step] * gy[line, s, o].
+
+    Flat x, gy and sums, `width` elements to a row of both; tiles: the first and the last of those of ROWS rows, plus 1.
+    """
+    floor = gy.dtype.type(-np.inf)
+    rows, target = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
+    start = 0
+    while start < width:
+        vectors = _vectors(width - start, lanes)
+        for t in range(tiles[0], tiles[1]):
+            for i in range(ROWS):
+                rows[i] = offsets[min(t * ROWS + i, offsets.size - 1)]
+                target[i] = (t * ROWS + i) * width + start
+            own = _six(target, 0)
+            _tile(
+                x,
+                _six(rows, 0),
+                x_step,
+                lines,
+                first,
+                last,
+                gy,
+                start,
+                width,
+                sums,
+                own,
+                sums,
+                own,
+                width - start,
+                floor,
+                vectors,
+            )
+        start += vectors * lanes
+
+
+@_inline
+def add_parts(parts: Any, gw: Any) -> None:
+    """gw (O, C, window) = the sum of the parts (n, window * C at least, O at least), in their order."""
+    outputs, inputs, window = gw.shape
+    for c in prange(inputs):
+        for k in range(window):
+            total = parts[0, k * inputs + c]
+            for part in range(1, parts.shape[0]):
+                for o in range(outputs):
+                    total[o] += parts[part, k * inputs + c, o]
+            for o in range(outputs):
+                gw[o, c, k] = total[o]
+
+
 @_parallel
 def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: int, gw: Any) -> None:
     """gw[o, c, k] = sum over the lines and s of x[line + offsets[k, c] + s * x_step] * gy[line, s, o].
@@ -239,48 +270,11 @@ def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: i
     size = (count + shares - 1) // shares
     step = max(1, STEPS // max(1, lines[2])) if count else 1
     parts = np.zeros((shares, tiles * ROWS, width), gy.dtype)
-    floor = gy.dtype.type(-np.inf)
     for item in prange(shares * teams):
         share, team = item // teams, item % teams
         begin, end = share * size, min((share + 1) * size, count)
         sums = parts[share].reshape(-1)
-        rows, target = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
-        start = 0
-        while start < width:
-            vectors = _vectors(width - start, lanes)
-            for s in range(begin, end, step):
-                for t in range(team * tiles // teams, (team + 1) * tiles // teams):
-                    for i in range(ROWS):
-                        rows[i] = offsets[min(t * ROWS + i, offsets.size - 1)]
-                        target[i] = (t * ROWS + i) * width + start
-                    own = _six(target, 0)
-                    stop = min(s + step, end)
-                    left = width - start
-                    _tile(
-                        x,
-                        _six(rows, 0),
-                        x_step,
-                        lines,
-                        s,
-                        stop,
-                        flat,
-                        start,
-                        width,
-                        sums,
-                        own,
-                        sums,
-                        own,
-                        left,
-                        floor,
-                        vectors,
-                    )
-            start += vectors * lanes
-    outputs, inputs, window = gw.shape
-    for c in prange(inputs):
-        for k in range(window):
-            line = parts[0, k * inputs + c]
-            for share in range(1, shares):
-                for o in range(outputs):
-                    line[o] += parts[share, k * inputs + c, o]
-            for o in range(outputs):
-                gw[o, c, k] = line[o]
+        own = team * tiles // teams, (team + 1) * tiles // teams
+        for s in range(begin, end, step):
+            window_products(x, x_step, lines, s, min(s + step, end), offsets, own, flat, width, sums, lanes)
+    add_parts(parts, gw)

@@ -1,4 +1,4 @@
-"""The convolution of one image at a time, in a buffer that stays in the cache, and its pooling."""
+"""The convolution of one image at a time, in a buffer that stays in the cache, and its pooling; the gradients likewise."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..conv2d import loops, positions
-from ..conv2d.cpu import PIECES, channels_last, conv2d, lanes, operands
+from ..conv2d import positions
+from ..conv2d.cpu import PIECES, channels_last, conv2d, filters, lanes, lines_of, operands, taps_of
+from ..conv2d.loops import STEPS
 from ..max_pool2d.cpu import max_pool2d
 from ..runtime.memory import empty
-from . import geometries
+from . import composed, geometries, loops
+
+SHARES = 16  # of the images, at most, whose weight gradients are summed apart
 
 
 def conv2d_max_pool2d(
@@ -69,3 +72,59 @@ def conv2d_max_pool2d(
     for m, target in zip(moved, targets):
         if m is not target:
             m[...] = target
+
+
+def conv2d_max_pool2d_grad(
+    outputs: Any,
+    gy: Any,
+    x: Any,
+    w: Any,
+    y: Any,
+    indices: Any,
+    pool_size: Any,
+    *,
+    input_grad: bool = True,
+    activation: str | None = None,
+    pool_stride: Any = None,
+    pool_padding: Any = 0,
+    pool_dilation: Any = 1,
+    ceil_mode: bool = False,
+    **params: Any,
+) -> None:
+    pooling: Any = {
+        "pool_stride": pool_stride,
+        "pool_padding": pool_padding,
+        "pool_dilation": pool_dilation,
+        "ceil_mode": ceil_mode,
+    }
+    g, pool = geometries(x, w, pool_size, **pooling, **params)
+    images, channels, height, width = g.y_shape
+    shares = min(SHARES, images // 4)
+    apart = pool.stride[0] >= pool.kernel[0] and pool.stride[1] >= pool.kernel[1]
+    plain = pool.padding == (0, 0) and pool.dilation == (1, 1) and g.groups == 1 and channels % lanes(x) == 0
+    contiguous = all(o.flags.c_contiguous for o in outputs[:2])
+    if shares < 2 or not (apart and plain and contiguous):
+        more = {"input_grad": input_grad, "activation": activation, **pooling, **params}
+        composed.conv2d_max_pool2d_grad(outputs, gy, x, w, y, indices, pool_size, **more)
+        return
+    gw, gb, *rest = outputs
+    padded = channels_last(x, g.padding)
+    at_once = max(1, STEPS // (height * width))
+    lines = lines_of(g, (at_once, *padded.shape[1:]), channels)
+    inputs, target = 0, np.empty(0, x.dtype)
+    plan, weights = positions.SINGLE, target.reshape(1, 1, 0)
+    if rest:
+        inputs = g.x_shape[1]
+        moved = rest[0].transpose(0, 2, 3, 1)
+        target = moved if moved.flags.c_contiguous else empty(moved.shape, x.dtype)
+        weights = filters(w, swapped=True)
+        plan = positions.input_grad(g, weights.shape[2])
+    gb[...] = loops.gradients(
+        *(channels_last(a, (0, 0)) for a in (gy, y, indices)),
+        *(activation == "relu", pool.kernel, pool.stride),
+        *(padded.reshape(-1), padded[0].size, g.stride[1] * padded.shape[3], lines, taps_of(g, padded.shape)),
+        *(height, width, gw.reshape(*gw.shape[:2], -1), plan, weights),
+        *(target.reshape(-1), target.size // images, inputs, lanes(x), shares),
+    )
+    if rest and target is not moved:
+        moved[...] = target

@@ -1,4 +1,4 @@
-"""Valid and invalid calls of conv2d_max_pool2d."""
+"""Valid and invalid calls of conv2d_max_pool2d and its gradient."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..spec import BadSample, Sample
+from .reference import conv2d_max_pool2d
 
 Shape = tuple[int, int, int, int]
 
@@ -51,4 +52,48 @@ BAD_SAMPLES = [
     _bad("window", ValueError, "the window covers 5", (1, 3, 6, 6), 5),
     _bad("pool_padding", ValueError, "at most half of the window", (1, 3, 6, 6), 2, pool_padding=2),
     _bad("activation", ValueError, "activation is 'tanh'", (1, 3, 6, 6), 2, activation="tanh"),
+]
+
+
+_GRAD_CASES: list[tuple[str, Shape, Shape, bool, Any, bool, dict[str, Any]]] = [
+    *_CASES,
+    ("whole_vectors", (33, 3, 9, 8), (16, 3, 3, 3), True, 2, False, {"activation": "relu", "padding": 1}),
+    ("weights_only", (41, 1, 12, 11), (32, 1, 3, 3), True, 2, False, {"activation": "relu", "input_grad": False}),
+    ("gaps", (19, 2, 12, 11), (32, 2, 2, 3), True, 2, False, {"pool_stride": 3, "stride": (1, 2)}),
+    ("beyond_the_end", (16, 4, 9, 8), (16, 4, 3, 2), True, 2, False, {"ceil_mode": True, "activation": "relu"}),
+    ("large_images", (9, 17, 27, 26), (80, 17, 3, 3), True, 2, False, {"activation": "relu"}),
+]
+
+
+def _grad_maker(x: Shape, w: Shape, bias: bool, pool_size: Any, params: dict[str, Any]) -> Any:
+    forward = {name: value for name, value in params.items() if name != "input_grad"}
+
+    def make(rng: np.random.Generator, dtype: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        (images, weights, shift, _), _ = _maker(x, w, bias, pool_size, params)(rng, dtype)
+        y, indices = conv2d_max_pool2d(images, weights, shift, pool_size, **forward)
+        gy = rng.standard_normal(y.shape).astype(dtype)
+        return (gy, images, weights, y, indices.astype(np.int32), pool_size), params
+
+    return make
+
+
+GRAD_SAMPLES = [
+    Sample(name, _grad_maker(x, w, bias, size, params), bench) for name, x, w, bias, size, bench, params in _GRAD_CASES
+]
+
+
+def _bad_grad(name: str, error: type[Exception], match: str, position: int, value: Any) -> BadSample:
+    def make(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        args, params = GRAD_SAMPLES[0].make(rng, np.float32)
+        return (*args[:position], value, *args[position + 1 :]), params
+
+    return BadSample(name, make, error, match)
+
+
+BAD_GRAD_SAMPLES = [
+    _bad_grad("gy", ValueError, "gy has shape", 0, np.ones((2, 4, 3, 4), "f4")),
+    _bad_grad("y", ValueError, "y has shape", 3, np.ones((1, 1, 1, 1), "f4")),
+    _bad_grad("indices", ValueError, "indices has shape", 4, np.ones((1, 1, 1, 1), "i4")),
+    _bad_grad("places", TypeError, "indices has dtype", 4, np.ones((2, 4, 3, 3), "f4")),
+    _bad_grad("dtype", TypeError, "w has dtype float64", 2, np.ones((4, 3, 3, 3))),
 ]
