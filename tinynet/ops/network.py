@@ -133,10 +133,11 @@ class Conv2dMaxPool2d(Op):
 def _pooled_grads(ctx: Any, gy: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
     """The gradients of input, weight and bias of a Conv2dMaxPool2d in one kernel."""
     indices, _, size, _ = ctx.pool
-    arrays = (t._array for t in (gy, ctx.input(0), ctx.input(1), ctx.output()))
+    x, w, y = (t._array for t in (ctx.input(0), ctx.input(1), ctx.output()))
     outputs = (ctx.room(1), ctx.room(2), None) if ctx.needs(0) else (ctx.room(1), ctx.room(2))
     params = {"activation": ctx.activation, "input_grad": ctx.needs(0), **ctx.params, **ctx.of_pool}
-    gw, gb, *gx = map(Tensor._make, kernels.conv2d_max_pool2d_grad(*arrays, indices, size, out=outputs, **params))
+    grads = kernels.conv2d_max_pool2d_grad(gy._array, x, w, y, indices, size, out=outputs, **params)
+    gw, gb, *gx = map(Tensor._make, grads)
     return gx[0] if gx else None, gw, gb if ctx.needs(2) else None
 
 
