@@ -104,7 +104,7 @@ def overlays(images: Images) -> dict[str, list[Any]]:
     ]
     if images.cam is not None:
         result["Grad-CAM"] = [
-            _over(base, 0.85 * (strength := _stretched(_scaled(values), base.shape[:2])), heat(strength)[..., :3])
+            _over(base, 0.7 * (strength := _stretched(_scaled(values), base.shape[:2])), heat(strength)[..., :3])
             for base, values in zip(bases, images.cam)
         ]
     return result
@@ -216,7 +216,7 @@ def _confusion(counts: Any, names: Sequence[str], theme: Theme) -> Any:
     mistakes = np.ma.masked_where((counts == 0) | np.eye(n, dtype=bool), shares)
     top = float(mistakes.max()) if mistakes.count() else 0.01
     colours = ListedColormap(colormaps[theme.sequential](np.linspace(0.15, 0.95, 256)))
-    figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 6.6), layout="compressed")
     axes = figure.add_subplot()
     picture = axes.imshow(mistakes, cmap=colours, vmin=0, vmax=top)
     for i in range(n):

@@ -112,7 +112,8 @@ def _curves(found: Findings, pictures: dict[str, Picture]) -> str:
     if not found.history:
         return "<p>No epoch was finished.</p>"
     note = (
-        "The training figures are means over the epoch, of the network as it was then: with augmentation and dropout."
+        "The training figures are means over the epoch, of the network as it was then, with augmentation and dropout where "
+        "there are any."
     )
     names = [name for name, value in found.history[-1].items() if isinstance(value, (int, float))]
     rows = [[_number(name, row.get(name)) for name in names] for row in found.history]
