@@ -542,13 +542,10 @@ def _kind(name: str) -> Any:
 
 def class_names(args: argparse.Namespace, classes: int) -> list[str]:
     """What the classes of the data are called: their numbers, where there is nothing better."""
-    from .datasets.folder import find_images
+    from . import datasets
 
-    if args.data_dir is None:
-        return list(_kind(args.dataset).classes)
-    if (args.data_dir / "train").is_dir():
-        return list(find_images(args.data_dir / "train")[0])
-    return [str(number) for number in range(classes)]
+    names = list(_kind(args.dataset).classes) if args.data_dir is None else datasets.folder.class_names(args.data_dir)
+    return names or [str(number) for number in range(classes)]
 
 
 def _arrays(args: argparse.Namespace) -> list[tuple[Any, Any]]:

@@ -374,6 +374,49 @@ def test_load_folder_of_tables(tmp_path: Path) -> None:
         datasets.load_folder(tmp_path)
 
 
+def test_labels_that_are_texts_are_numbered_alike_in_both_tables(tmp_path: Path) -> None:
+    lines = {"train": ["dog,1", "ant,2", "cat,3", "ant,4"], "test": ["dog,5", "cat,6"]}
+    for part, rows in lines.items():
+        (tmp_path / f"{part}.csv").write_text("\n".join(["label,p", *rows]))
+    _, y_train, _, y_test = datasets.load_folder(tmp_path)
+    assert (y_train.tolist(), y_test.tolist()) == ([2, 0, 1, 0], [2, 1])
+    assert datasets.folder.class_names(tmp_path) == ["ant", "cat", "dog"]
+    (tmp_path / "test.csv").write_text("label,p\nowl,5\n")
+    with pytest.raises(ValueError, match=r"test.csv has the label 'owl', which train.csv has not"):
+        datasets.load_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        ("x_train", np.full((4, 5, 5), np.nan), "the training images are nan or infinite in places"),
+        ("x_test", np.full((4, 5, 5), "a"), "the test images are <U1, expected numbers"),
+        ("x_train", np.zeros((4, 5, 5, 3)), r"\(4, 5, 5, 3\), expected channels first: \(N, C, H, W\)"),
+        ("y_train", np.arange(4) - 1, "the training labels are int64 from -1, expected integers from 0"),
+        ("y_train", np.ones(4), "the training labels are float64, expected integers from 0"),
+        ("y_test", np.arange(4) * 100, "a test label is 300, but there are 4 training images only"),
+        ("y_test", np.array([None] * 4), "data.npz is not an npz archive of numbers"),
+        ("x_test", np.zeros((3, 5, 5)), r"the test images have shape \(3, 5, 5\) and the labels \(4,\)"),
+    ],
+)
+def test_bad_npz(tmp_path: Path, name: str, value: Any, message: str) -> None:
+    images, labels = np.zeros((4, 5, 5), np.uint8), np.arange(4)
+    np.savez(
+        tmp_path / "data.npz", **{"x_train": images, "y_train": labels, "x_test": images, "y_test": labels, name: value}
+    )
+    with pytest.raises(ValueError, match=message):
+        datasets.load_folder(tmp_path / "data.npz")
+
+
+def test_what_is_no_npz(tmp_path: Path) -> None:
+    np.savez(tmp_path / "whole.npz", x_train=np.zeros((50, 5, 5)))
+    whole = (tmp_path / "whole.npz").read_bytes()
+    for data in (b"", b"text" * 9, whole[:-40], whole[:200] + b"?" * 200 + whole[400:]):
+        (tmp_path / "data.npz").write_bytes(data)
+        with pytest.raises(ValueError, match=r"data.npz (is not an npz archive|has no array)"):
+            datasets.load_folder(tmp_path / "data.npz")
+
+
 def test_npz(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     images, labels = RNG.integers(0, 256, (4, 5, 5), dtype=np.uint8), np.arange(4)

@@ -1,7 +1,11 @@
-"""Cleaning tables: values computed by hand, scikit-learn's where it is installed, and nothing learnt from the test part."""
+"""Cleaning tables: values computed by hand, by the standard library and, where it is installed, by scikit-learn; and nothing
+learnt from the test part."""
 
 from __future__ import annotations
 
+import math
+import statistics
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +99,46 @@ def test_state_in_a_checkpoint(tmp_path: Path) -> None:
         StandardScaler().load_state_dict(SimpleImputer().fit(TRAIN).state_dict())
 
 
-@pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent"])
-def test_as_scikit_learns(strategy: str) -> None:
-    impute, preprocessing = (pytest.importorskip(f"sklearn.{name}") for name in ("impute", "preprocessing"))
+def random_table() -> Any:
     rng = np.random.default_rng(1)
     table = rng.integers(0, 9, (40, 5)).astype(float)
     table[rng.random(table.shape) < 0.2] = NAN
+    return table
+
+
+def test_as_the_standard_library_computes() -> None:
+    """Python's `statistics`, in exact arithmetic, over the values that are known."""
+    table = random_table()
+    columns = [[Fraction(x) for x in column if x == x] for column in table[:30].T.tolist()]
+    of_columns = {
+        "mean": [statistics.fmean(c) for c in columns],
+        "median": [float(statistics.median(c)) for c in columns],
+        "most_frequent": [float(min(statistics.multimode(c))) for c in columns],
+    }
+    for strategy, values in of_columns.items():
+        result = SimpleImputer(strategy).fit(table[:30]).transform(table)
+        expected = [[v if x != x else x for x, v in zip(row, values)] for row in table.tolist()]
+        np.testing.assert_allclose(result, expected, rtol=1e-15)
+    deviations = [math.sqrt(statistics.pvariance(c)) for c in columns]
+    scaled = [[(x - m) / d for x, m, d in zip(row, of_columns["mean"], deviations)] for row in table.tolist()]
+    np.testing.assert_allclose(StandardScaler().fit(table[:30]).transform(table), scaled, rtol=1e-13, atol=1e-14)
+    quartiles = [statistics.quantiles(c, n=4, method="inclusive") for c in columns]
+    clipper = OutlierClipper(0.25).fit(table[:30])
+    np.testing.assert_allclose(clipper.low_, [float(q - (u - q) / 4) for q, _, u in quartiles], rtol=1e-15)
+    np.testing.assert_allclose(clipper.high_, [float(u + (u - q) / 4) for q, _, u in quartiles], rtol=1e-15)
+    tenths = [statistics.quantiles(c, n=10, method="inclusive") for c in columns]
+    shares = OutlierClipper(quantiles=(0.1, 0.9)).fit(table[:30])
+    np.testing.assert_allclose(shares.low_, [float(t[0]) for t in tenths], rtol=1e-14)
+    np.testing.assert_allclose(shares.high_, [float(t[-1]) for t in tenths], rtol=1e-14)
+    kept, rows = drop_missing(table, range(40))
+    assert rows.tolist() == [i for i, row in enumerate(table.tolist()) if all(x == x for x in row)]
+    assert 0 < len(kept) < 40
+
+
+@pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent"])
+def test_as_scikit_learns(strategy: str) -> None:
+    impute, preprocessing = (pytest.importorskip(f"sklearn.{name}") for name in ("impute", "preprocessing"))
+    table = random_table()
     theirs = impute.SimpleImputer(strategy=strategy).fit(table[:30])
     np.testing.assert_allclose(SimpleImputer(strategy).fit(table[:30]).transform(table), theirs.transform(table))
     scaler = preprocessing.StandardScaler().fit(table[:30])

@@ -103,43 +103,66 @@ def load_csv(path: str | Path, target: str | int | None = None, delimiter: str =
     Raises FileNotFoundError; ValueError for an unknown column, and one that names file, line and column for a text among the
     features, a missing target, or a line of another length.
     """
-    file = Path(path)
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        lines = [line for line in csv.reader(stream, delimiter=delimiter) if line]
-    if not lines:
-        raise ValueError(f"{file} is empty")
-    names, rows = [name.strip() for name in lines[0]], lines[1:]
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(names):
-            raise ValueError(f"{file}, line {number}: {len(row)} cells, expected {len(names)}")
-    place = None
-    if target is not None:
-        if target not in names and not (isinstance(target, int) and -len(names) <= target < len(names)):
-            raise ValueError(f"{file} has no column {target!r}, only {', '.join(names)}")
-        place = names.index(target) if isinstance(target, str) else target % len(names)
-    kept = [i for i in range(len(names)) if i != place]
-    features = np.empty((len(rows), len(kept)))
-    for number, row in enumerate(rows, 2):
-        for j, i in enumerate(kept):
-            cell = row[i].strip()
-            try:
-                features[number - 2, j] = math.nan if cell.lower() in MISSING else float(cell)
-            except ValueError:
-                raise ValueError(f"{file}, line {number}, column {names[i]}: {cell!r} is not a number") from None
-    targets = None if place is None else _targets(file, names[place], [row[place].strip() for row in rows])
-    return features, targets, [names[i] for i in kept]
+    table = _Table(Path(path), delimiter)
+    place = None if target is None else table.column(target)
+    targets = None if place is None else _numbered(table.targets(place))[0]
+    return table.features(place), targets, [name for i, name in enumerate(table.names) if i != place]
 
 
-def _targets(file: Path, name: str, cells: Sequence[str]) -> Any:
-    for number, cell in enumerate(cells, 2):
-        if cell.lower() in MISSING:
-            raise ValueError(f"{file}, line {number}, column {name}: the target is missing")
+class _Table:
+    """The names of the columns of a CSV file, and its rows of cells. Raises as `load_csv`."""
+
+    def __init__(self, file: Path, delimiter: str = ",") -> None:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            lines = [line for line in csv.reader(stream, delimiter=delimiter) if line]
+        if not lines:
+            raise ValueError(f"{file} is empty")
+        self.file, self.names, self.rows = file, [name.strip() for name in lines[0]], lines[1:]
+        for number, row in enumerate(self.rows, 2):
+            if len(row) != len(self.names):
+                raise ValueError(f"{file}, line {number}: {len(row)} cells, expected {len(self.names)}")
+
+    def column(self, target: str | int) -> int:
+        """The place of the column of this name or number."""
+        count = len(self.names)
+        if target not in self.names and not (isinstance(target, int) and -count <= target < count):
+            shown = self.names if count <= 10 else [*self.names[:9], "..."]
+            raise ValueError(f"{self.file} has no column {target!r}, only {', '.join(shown)}")
+        return self.names.index(target) if isinstance(target, str) else target % count
+
+    def features(self, target: int | None) -> Any:
+        """The numbers (rows, columns) of all columns but that."""
+        kept = [i for i in range(len(self.names)) if i != target]
+        features = np.empty((len(self.rows), len(kept)))
+        for number, row in enumerate(self.rows, 2):
+            for j, i in enumerate(kept):
+                cell = row[i].strip()
+                try:
+                    features[number - 2, j] = math.nan if cell.lower() in MISSING else float(cell)
+                except ValueError:
+                    raise ValueError(
+                        f"{self.file}, line {number}, column {self.names[i]}: {cell!r} is not a number"
+                    ) from None
+        return features
+
+    def targets(self, place: int) -> list[str]:
+        """The cells of that column."""
+        cells = [row[place].strip() for row in self.rows]
+        for number, cell in enumerate(cells, 2):
+            if cell.lower() in MISSING:
+                raise ValueError(f"{self.file}, line {number}, column {self.names[place]}: the target is missing")
+        return cells
+
+
+def _numbered(cells: Sequence[str]) -> tuple[Any, list[str]]:
+    """The numbers in the cells; if there are texts, the place of each among all of them, sorted, and these."""
     try:
         values = np.array([float(cell) for cell in cells])
     except ValueError:
-        return np.unique(np.array(cells), return_inverse=True)[1].astype(np.int64)
+        texts, places = np.unique(np.array(cells), return_inverse=True)
+        return places.astype(np.int64), texts.tolist()
     whole = bool((values == np.floor(values)).all()) and bool((np.abs(values) < 2**53).all())
-    return values.astype(np.int64) if whole else values
+    return (values.astype(np.int64) if whole else values), []
 
 
 def load_folder(root: str | Path) -> tuple[Any, Any, Any, Any]:
@@ -147,7 +170,8 @@ def load_folder(root: str | Path) -> tuple[Any, Any, Any, Any]:
 
     root  an npz archive with x_train, y_train, x_test and y_test, or a folder with one of:
           - train-images*, train-labels*, t10k-images* (or test-images*), t10k-labels*: MNIST's idx files, compressed or not;
-          - train.csv, test.csv: a column "label", the others the pixels, 0 to 255, of square images, row by row;
+          - train.csv, test.csv: a column "label" of numbers or texts, the others the pixels, 0 to 255, of square images, row
+            by row;
           - train/CLASS/*, test/CLASS/*: pictures of one size, grey if all are.
 
     Raises FileNotFoundError, or ValueError that says what is wrong.
@@ -158,8 +182,10 @@ def load_folder(root: str | Path) -> tuple[Any, Any, Any, Any]:
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is neither a folder nor an npz file")
     if (path / "train.csv").is_file():
-        parts = [_csv_images(path / f"{part}.csv") for part in ("train", "test")]
-        return _checked(path, *parts[0], *parts[1])
+        tables = _tables(path)
+        labels, _ = _csv_labels(tables)
+        train, test = (_csv_images(table) for table in tables)
+        return _checked(path, train, labels[: len(train)], test, labels[len(train) :])
     if (path / "train").is_dir():
         return _picture_folders(path)
     arrays = []
@@ -171,14 +197,36 @@ def load_folder(root: str | Path) -> tuple[Any, Any, Any, Any]:
     return _checked(path, *arrays)
 
 
-def _csv_images(path: Path) -> tuple[Any, Any]:
-    pixels, labels, _ = load_csv(path, "label")
+def class_names(root: str | Path) -> list[str]:
+    """What the classes of the data in a folder that `load_folder` reads are called; empty if they are numbers only."""
+    path = Path(root)
+    if (path / "train.csv").is_file():
+        return _csv_labels(_tables(path))[1]
+    return find_images(path / "train")[0] if (path / "train").is_dir() else []
+
+
+def _tables(path: Path) -> list[_Table]:
+    return [_Table(path / "train.csv"), _Table(path / "test.csv")]
+
+
+def _csv_labels(tables: list[_Table]) -> tuple[Any, list[str]]:
+    """Of the training table and, after them, of the test table, numbered alike; and the classes, if they are texts."""
+    train, test = (table.targets(table.column("label")) for table in tables)
+    labels, classes = _numbered(train + test)
+    unknown = sorted(set(test) - set(train))
+    if classes and unknown:
+        raise ValueError(f"{tables[1].file} has the label {unknown[0]!r}, which {tables[0].file.name} has not")
+    return labels, classes
+
+
+def _csv_images(table: _Table) -> Any:
+    pixels, path = table.features(table.column("label")), table.file
     size = math.isqrt(pixels.shape[1])
     if size * size != pixels.shape[1]:
         raise ValueError(f"{path} has {pixels.shape[1]} columns beside the label, expected those of a square image")
     if not ((pixels >= 0) & (pixels <= 255) & (pixels == np.floor(pixels))).all():
         raise ValueError(f"{path} has pixels that are not whole numbers from 0 to 255")
-    return pixels.astype(np.uint8).reshape(-1, size, size), labels
+    return pixels.astype(np.uint8).reshape(-1, size, size)
 
 
 def _picture_folders(path: Path) -> tuple[Any, Any, Any, Any]:
@@ -205,14 +253,18 @@ def _is_grey(path: str) -> bool:
 
 
 def _load_npz(path: Path) -> tuple[Any, Any, Any, Any]:
+    names = ("x_train", "y_train", "x_test", "y_test")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is not an npz archive, or damaged")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            missing = [n for n in ("x_train", "y_train", "x_test", "y_test") if n not in archive]
-            if missing:
-                raise ValueError(f"{path} has no array {', '.join(missing)}")
-            return _checked(path, *(archive[n] for n in ("x_train", "y_train", "x_test", "y_test")))
-    except (zipfile.BadZipFile, zlib.error, EOFError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not an npz archive, or damaged: {error}") from None
+            missing = [name for name in names if name not in archive]
+            arrays = [] if missing else [archive[name] for name in names]
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:  # ValueError: arrays of Python objects
+        raise ValueError(f"{path} is not an npz archive of numbers, or damaged: {error}") from None
+    if missing:
+        raise ValueError(f"{path} has no array {', '.join(missing)}")
+    return _checked(path, *arrays)
 
 
 def _checked(path: Path, *arrays: Any) -> tuple[Any, Any, Any, Any]:
@@ -220,8 +272,16 @@ def _checked(path: Path, *arrays: Any) -> tuple[Any, Any, Any, Any]:
     for part, x, y in (("training", x_train, y_train), ("test", x_test, y_test)):
         if x.ndim not in (3, 4) or y.ndim != 1 or len(x) != len(y):
             raise ValueError(f"{path}: the {part} images have shape {x.shape} and the labels {y.shape}")
+        if x.dtype.kind not in "biuf" or not np.isfinite(x).all():
+            what = "are nan or infinite in places" if x.dtype.kind == "f" else f"are {x.dtype}"
+            raise ValueError(f"{path}: the {part} images {what}, expected numbers")
+        if x.ndim == 4 and x.shape[1] > 4 >= x.shape[3]:
+            raise ValueError(f"{path}: the {part} images have shape {x.shape}, expected channels first: (N, C, H, W)")
         if y.dtype.kind not in "iu" or (y.size and int(y.min()) < 0):
-            raise ValueError(f"{path}: the {part} labels are {y.dtype}, expected integers from 0")
+            least = f" from {y.min()}" if y.dtype.kind in "iu" else ""
+            raise ValueError(f"{path}: the {part} labels are {y.dtype}{least}, expected integers from 0")
+        if y.size and len(x_train) and int(y.max()) >= len(x_train):
+            raise ValueError(f"{path}: a {part} label is {y.max()}, but there are {len(x_train)} training images only")
     if x_train.shape[1:] != x_test.shape[1:]:
         raise ValueError(
             f"{path}: the training images have shape {x_train.shape[1:]}, the test images {x_test.shape[1:]}"
