@@ -180,10 +180,11 @@ def _parse_one(text: str) -> tuple[str, dict[str, Any]]:
         try:
             kind = type(defaults[key])
             options[key] = tuple(int(v) for v in value.split("+")) if kind is tuple else kind(value)
+            if not all(0 <= v < math.inf for v in (options[key] if kind is tuple else [options[key]])):
+                raise ValueError
         except ValueError:
-            raise ValueError(
-                f"{key} is {value!r}, expected {'numbers like 3+8' if kind is tuple else 'a number'}"
-            ) from None
+            what = {tuple: "whole numbers like 3+8", int: "a whole number"}.get(kind, "a number")
+            raise ValueError(f"{key} is {value!r}, expected {what} of at least 0") from None
     return name, options
 
 

@@ -39,14 +39,15 @@ def fail(message: str) -> NoReturn:
 
 def _number(kind: Any, low: float, high: float = math.inf, *, above: bool = False) -> Any:
     """An argparse type: a number of this kind from low (or above it) to high."""
-    wanted = f"expected a number {'above' if above else 'of at least'} {low:g}"
-    wanted += "" if high == math.inf else f" and below {high:g}"
+    noun = "whole number" if kind is int else "number"
+    wanted = f"expected a {noun} {'above' if above else 'of at least'} {low}"
+    wanted += "" if high == math.inf else f" and below {high}"
 
     def parse(text: str) -> Any:
         try:
             value = kind(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {noun}") from None
         if not (value > low if above else value >= low) or not value < high:
             raise argparse.ArgumentTypeError(f"{text} is out of range: {wanted}")
         return value
@@ -65,7 +66,8 @@ def _schedule(text: str) -> str:
 def parser() -> argparse.ArgumentParser:
     from .models import MODELS
 
-    p = _Parser(prog="python -m tinynet.train", description=__doc__, allow_abbrev=False)
+    about = "Trains a network on images and says how well it does."
+    p = _Parser(prog="python -m tinynet.train", description=about, allow_abbrev=False)
     count, share = _number(int, 1), _number(float, 0, 1)
     positive, amount = _number(float, 0, above=True), _number(float, 0)
     p.add_argument("--device", default="auto", metavar="{auto,cpu,cuda,cuda:N}", help="default: auto")
@@ -83,14 +85,20 @@ def parser() -> argparse.ArgumentParser:
         "or an npz file",
     )
     p.add_argument("--model", default="cnn", choices=tuple(MODELS), help="default: cnn")
-    p.add_argument("--epochs", type=count, default=5, help="default: 5")
-    p.add_argument("--batch-size", type=count, default=64, help="default: 64")
-    p.add_argument("--lr", type=positive, default=1e-3, help="learning rate, default: 0.001")
+    p.add_argument("--epochs", type=count, default=5, metavar="N", help="default: 5")
+    p.add_argument("--batch-size", type=count, default=64, metavar="N", help="default: 64")
+    p.add_argument("--lr", type=positive, default=1e-3, metavar="X", help="learning rate, default: 0.001")
     p.add_argument("--optimizer", default="adam", choices=OPTIMIZERS, help="default: adam")
-    p.add_argument("--seed", type=_number(int, 0, 2**64), default=0, help="default: 0")
+    p.add_argument("--seed", type=_number(int, 0, 2**64), default=0, metavar="N", help="default: 0")
     p.add_argument("--limit-train", type=count, metavar="N", help="train on the first N images only")
     p.add_argument("--limit-test", type=count, metavar="N", help="test on the first N images only")
-    p.add_argument("--validation-split", type=share, default=0.0, metavar="FRACTION", help="default: 0")
+    p.add_argument(
+        "--validation-split",
+        type=share,
+        default=0.0,
+        metavar="FRACTION",
+        help="of the training images, by chance, to evaluate on after each epoch instead; default: 0",
+    )
 
     g = p.add_argument_group("updates")
     g.add_argument(
@@ -114,7 +122,10 @@ def parser() -> argparse.ArgumentParser:
     g.add_argument("--clip-value", type=positive, metavar="X", help="limit of each element of the gradients")
     g.add_argument("--ema", type=share, metavar="DECAY", help="evaluate a moving average of the weights, such as 0.999")
     g.add_argument(
-        "--patience", type=count, metavar="N", help="stop after N epochs without a better loss; keep the best"
+        "--patience",
+        type=count,
+        metavar="N",
+        help="stop after N epochs without a better validation loss (or training loss, if there is none); keep the best weights",
     )
 
     g = p.add_argument_group("regularisation")
@@ -161,7 +172,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a table of where the time went, and a Chrome trace in FILE, default: profile.json in the output folder, if any",
     )
-    g.add_argument("--quiet", action="store_true", help="no progress, no tables")
+    g.add_argument("--quiet", action="store_true", help="no progress, no tables: only the result")
     g.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
     return p
 
@@ -175,6 +186,10 @@ def main(argv: list[str] | None = None) -> int:
         for name in ("report", "tensorboard", "checkpoint_every"):
             if args.output is None and getattr(args, name):
                 fail(f"--{name.replace('_', '-')} needs --output")
+        if args.output is not None and args.output.exists() and not args.output.is_dir():
+            fail(f"--output {args.output} is a file, expected a folder")
+        if args.profile is not None and not args.profile.absolute().parent.is_dir():
+            fail(f"--profile {args.profile}: there is no folder {args.profile.parent}")
         if args.report:
             report.require_matplotlib()
         with nullcontext() if args.quiet else _compiling_is_announced():
@@ -360,14 +375,18 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
         if history:
             _draw_curves(args.output / "curves.png", history)
     if trainer.interrupted:
-        say("", "stopped by Ctrl-C; the weights are those so far")
+        say(
+            "", "stopped by Ctrl-C" + (f"; --resume {args.output} goes on from here" if args.output is not None else "")
+        )
         return 130
     if len(history) < args.epochs:
         say(f"stopped after {len(history)} epochs: no better loss for {args.patience}; these are the best weights")
     test = trainer.evaluate(loaders["test"], {"accuracy": metrics.Accuracy(), "confusion": metrics.ConfusionMatrix()})
     seconds, trained = (sum(row[name] for row in history) for name in ("train_seconds", "train_samples"))
-    say("", f"test loss      {test['loss']:.4f}", f"test accuracy  {test['accuracy']:.2%}", *_worst(test["confusion"]))
-    say(f"{seconds:.1f} s, {trained / seconds:,.0f} samples/s")
+    say("")
+    if not (args.quiet and args.json):
+        print(f"test loss      {test['loss']:.4f}", f"test accuracy  {test['accuracy']:.2%}", sep="\n", flush=True)
+    say(*_worst(test["confusion"]), f"{seconds:.1f} s, {trained / seconds:,.0f} samples/s")
     if args.report:
         say(f"report      {report.write(args.output, str(device))}")
     if args.json:
@@ -450,10 +469,13 @@ def _profile(args: argparse.Namespace, say: Callable[..., None]) -> Iterator[Non
     with profiler.profile() as measured:
         yield
     say(measured.table())
-    if args.profile != Path("profile.json"):
-        measured.save(args.profile)
-    elif args.output is not None:
-        measured.save(args.output / args.profile)
+    path = args.profile
+    if path == Path("profile.json"):
+        if args.output is None:
+            return
+        path = args.output / path
+    measured.save(path)
+    say("", f"trace       {path}")
 
 
 def _add_dropout(model: Any, p: float) -> None:

@@ -60,7 +60,9 @@ def test_json_and_outputs(tmp_path: Path) -> None:
 
 def test_one_seed_one_result(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        assert run(*SHORT, "--seed", "7", "--quiet", "--output", str(tmp_path / name)).returncode == 0
+        done = run(*SHORT, "--seed", "7", "--quiet", "--output", str(tmp_path / name))
+        assert done.returncode == 0
+        assert [line.split("  ")[0] for line in done.stdout.splitlines()] == ["test loss", "test accuracy"]
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
     assert first == second
     assert run(*SHORT, "--seed", "8", "--quiet", "--output", str(tmp_path / "c")).returncode == 0
@@ -71,7 +73,9 @@ def test_one_seed_one_result(tmp_path: Path) -> None:
     "args, message",
     [
         (("--epochs", "0"), "--epochs: 0 is out of range"),
-        (("--epochs", "many"), "--epochs: 'many' is not a number"),
+        (("--epochs", "many"), "--epochs: 'many' is not a whole number"),
+        (("--seed", "1.5"), "--seed: '1.5' is not a whole number"),
+        (("--seed", "-1"), "of at least 0 and below 18446744073709551616"),
         (("--lr", "-1"), "--lr: -1 is out of range"),
         (("--lr", "nan"), "--lr: nan is out of range"),
         (("--validation-split", "1"), "--validation-split: 1 is out of range"),
@@ -81,15 +85,23 @@ def test_one_seed_one_result(tmp_path: Path) -> None:
         (("--l1", "-0.1"), "--l1: -0.1 is out of range"),
         (("--clip-norm", "0"), "--clip-norm: 0 is out of range"),
         (("--accumulate", "0"), "--accumulate: 0 is out of range"),
-        (("--patience", "half"), "--patience: 'half' is not a number"),
+        (("--patience", "half"), "--patience: 'half' is not a whole number"),
         (("--label-smoothing", "nan"), "--label-smoothing: nan is out of range"),
         (("--rotate", "200"), "--rotate: 200 is out of range"),
         (("--schedule", "sometimes"), "--schedule: 'sometimes' is no schedule"),
         (("--schedule", "step:gama=2"), "--schedule: 'gama' is no option of the schedule step"),
-        (("--schedule", "step:gamma=x"), "--schedule: gamma is 'x', expected a number"),
+        (("--schedule", "step:gamma=x"), "--schedule: gamma is 'x', expected a number of at least 0"),
+        (("--schedule", "step:gamma=-1"), "--schedule: gamma is '-1', expected a number of at least 0"),
+        (("--schedule", "exponential:gamma=nan"), "--schedule: gamma is 'nan', expected a number of at least 0"),
+        (
+            ("--schedule", "multistep:milestones=2+-3"),
+            "--schedule: milestones is '2+-3', expected whole numbers like 3+8",
+        ),
         (("--schedule", "cosine:warmup=9", "--quiet"), "--schedule: warmup is"),
         (("--checkpoint-every", "5"), "--checkpoint-every needs --output"),
         (("--report",), "--report needs --output"),
+        (("--output", __file__), "test_train.py is a file, expected a folder"),
+        (("--profile", "/nowhere/profile.json"), "--profile /nowhere/profile.json: there is no folder /nowhere"),
         (("--nonsense",), "unrecognized arguments: --nonsense"),
         (("--device", "tpu"), "device is 'tpu', expected 'cpu', 'cuda' or 'cuda:N'"),
         (("--data-dir", "/nowhere"), "/nowhere is neither a folder nor an npz file"),

@@ -220,6 +220,13 @@ def test_no_mistakes_no_epochs_other_classes(runs: Any, monkeypatch: pytest.Monk
     assert "No epoch was finished." in Page(text).text
 
 
+def test_images_of_any_range_are_shown() -> None:
+    image = np.array([[0.25, 0.5], [0.75, 1.25]])
+    np.testing.assert_allclose(figures.shown(image[None])[..., 0], [[0, 0.25], [0.5, 1]])
+    np.testing.assert_allclose(figures.shown(np.full((3, 2, 2), -7.0)), 0)
+    np.testing.assert_allclose(figures.shown(np.full((1, 2, 2), 51, np.uint8)), 0.2)
+
+
 def test_overlays_and_filters() -> None:
     pixels = np.zeros((1, 1, 4, 4), np.uint8)
     pixels[0, 0, 0, 0] = 255

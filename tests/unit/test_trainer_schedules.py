@@ -77,7 +77,7 @@ def test_rates_at_the_start_of_epochs(text: str, epochs: list[float] | None) -> 
         ("weekly", "'weekly' is no schedule, expected one of constant, cosine"),
         ("step:size=2", "'size' is no option of the schedule step, which has: step_size, gamma"),
         ("constant:x=1", "which has: none"),
-        ("step:step_size=1.5", "step_size is '1.5', expected a number"),
+        ("step:step_size=1.5", "step_size is '1.5', expected a whole number"),
         ("lambda:", "'' is no expression: invalid syntax"),
         ("lambda:1/epoch", "'1/epoch' has no value at epoch 0: float division by zero"),
         ("lambda:__import__('os')", r"has '__import__', expected arithmetic of epoch and cos, exp"),
@@ -88,7 +88,7 @@ def test_rates_at_the_start_of_epochs(text: str, epochs: list[float] | None) -> 
         ("weekly for 2 then cosine", "'weekly' is no schedule"),
         ("one-cycle for 2 then cosine", "one-cycle cannot be one of several schedules"),
         ("cosine for 2 then plateau", "plateau cannot be one of several schedules"),
-        ("multistep:milestones=1+x", r"milestones is '1\+x', expected numbers like 3\+8"),
+        ("multistep:milestones=1+x", r"milestones is '1\+x', expected whole numbers like 3\+8"),
     ],
 )
 def test_bad_texts(text: str, message: str) -> None:

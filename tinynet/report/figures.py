@@ -78,8 +78,11 @@ def draw(found: Findings) -> dict[str, Picture]:
 
 
 def shown(pixels: Any) -> Any:
-    """A stored image (C, H, W) as (H, W, 3) in [0, 1]; of other than three channels their mean."""
-    image = np.asarray(pixels, np.float64) / 255.0
+    """A stored image (C, H, W) as (H, W, 3) in [0, 1]; of other than three channels their mean. Bytes are from 0 to 255,
+    other numbers from their least to their greatest."""
+    image = np.asarray(pixels, np.float64)
+    low, high = (0.0, 255.0) if pixels.dtype == np.uint8 else (image.min(), image.max())
+    image = (image - low) / (high - low or 1.0)
     if len(image) != 3:
         image = np.broadcast_to(image.mean(axis=0), (3, *image.shape[1:]))
     return np.clip(image.transpose(1, 2, 0), 0, 1)

@@ -24,7 +24,7 @@ STEPS = 50  # of the integrated gradients
 
 @dataclass
 class Images:
-    """Some test images (N, C, H, W), uint8, and what the model makes of them.
+    """Some test images (N, C, H, W), as they are stored, and what the model makes of them.
 
     saliency, integrated, cam  by image (N, H, W), the last at the resolution of its feature maps; None if they were not
                                asked for, or the model has no feature maps.
