@@ -232,7 +232,8 @@ def _resumed(args: argparse.Namespace, argv: list[str] | None) -> tuple[argparse
     saved = {name: again.get_default(name) for name in _config(result)} | saved
     changed = [name for name, value in _config(result).items() if saved[name] != value]
     if changed:
-        fail(f"--{changed[0].replace('_', '-')} is not that of the run in {args.resume}, which --resume goes on with")
+        option = f"--{changed[0].replace('_', '-')}"
+        fail(f"{option} is not that of the run in {args.resume}, which --resume goes on with: {saved[changed[0]]}")
     result.output = args.resume
     return result, state["trainer"]
 
