@@ -171,7 +171,7 @@ def _parse_one(text: str) -> tuple[str, dict[str, Any]]:
         expression(rest)
         return name, {"share": rest}
     defaults = SCHEDULES[name].__kwdefaults__ or {}
-    options = {}
+    options: dict[str, Any] = {}
     for item in rest.split(",") if rest else []:
         key, _, value = item.partition("=")
         if key not in defaults:
@@ -179,9 +179,10 @@ def _parse_one(text: str) -> tuple[str, dict[str, Any]]:
             raise ValueError(f"{key!r} is no option of the schedule {name}, which has: {known}")
         try:
             kind = type(defaults[key])
-            options[key] = tuple(int(v) for v in value.split("+")) if kind is tuple else kind(value)
-            if not all(0 <= v < math.inf for v in (options[key] if kind is tuple else [options[key]])):
+            numbers = [int(v) for v in value.split("+")] if kind is tuple else [kind(value)]
+            if not all(0 <= number < math.inf for number in numbers):
                 raise ValueError
+            options[key] = tuple(numbers) if kind is tuple else numbers[0]
         except ValueError:
             what = {tuple: "whole numbers like 3+8", int: "a whole number"}.get(kind, "a number")
             raise ValueError(f"{key} is {value!r}, expected {what} of at least 0") from None
