@@ -1753,6 +1753,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     """
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     target = None if device is None else _Device(device)
+    if _is_foreign(data):
+        data = from_dlpack(data)
     if isinstance(data, Tensor):
         data = data._array
         target = target or device_of(data)
@@ -1788,13 +1790,21 @@ def _stack(data: Any) -> tuple[Any, bool]:
     return data, False
 
 
+def _is_foreign(data: Any) -> bool:
+    """Whether data are an array of a library other than tinynet, NumPy and CuPy, such as PyTorch or JAX."""
+    return hasattr(data, "__dlpack__") and not hasattr(data, "strides") and not isinstance(data, Tensor)
+
+
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor of `data`, without a copy where it already is a tensor or array of that dtype on that device."""
-    result = (
-        data
-        if isinstance(data, Tensor)
-        else (from_numpy(data) if hasattr(data, "dtype") and hasattr(data, "strides") and data.ndim else tensor(data))
-    )
+    if isinstance(data, Tensor):
+        result = data
+    elif _is_foreign(data):
+        result = from_dlpack(data)
+    elif hasattr(data, "dtype") and hasattr(data, "strides") and data.ndim:
+        result = from_numpy(data)
+    else:
+        result = tensor(data)
     return result.to(dtype=dtype, device=device)
 
 
@@ -1806,15 +1816,21 @@ def from_numpy(array: Any) -> Tensor:
     return Tensor._make(array)
 
 
-def from_dlpack(source: Any) -> Tensor:
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares the memory of any array with `__dlpack__` (NumPy, CuPy, PyTorch, JAX ...).
+
+    device  default: the array's; on another one it is a copy.
+    copy    True: always a copy; False: never, which is a ValueError where `device` needs one.
 
     TypeError for other objects and for dtypes that tinynet has not.
     """
-    if not hasattr(source, "__dlpack_device__"):
-        raise TypeError(f"source is a {type(source).__name__}, expected an array with __dlpack__")
-    on_cpu = source.__dlpack_device__()[0] == 1
-    return from_numpy((np if on_cpu else module_of(device("cuda"))).from_dlpack(source))
+    if not hasattr(ext_tensor, "__dlpack_device__"):
+        raise TypeError(f"ext_tensor is a {type(ext_tensor).__name__}, expected an array with __dlpack__")
+    on_cpu = ext_tensor.__dlpack_device__()[0] == 1
+    shared = from_numpy((np if on_cpu else module_of(_Device("cuda"))).from_dlpack(ext_tensor))
+    if copy is False and device is not None and _Device(device) != shared.device:
+        raise ValueError(f"copy is False, but ext_tensor is on {shared.device}, not on {_Device(device)}")
+    return shared.to(device=device, copy=bool(copy))
 
 
 from . import autograd, ops, random  # noqa: E402 - they need the class above

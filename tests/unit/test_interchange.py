@@ -40,13 +40,42 @@ def test_dlpack_shares_memory() -> None:
     assert back.stride() == tensor.stride()
 
 
+def test_dlpack_copies_when_told() -> None:
+    array = np.ones(3, np.float32)
+    assert tinynet.from_dlpack(array, device="cpu", copy=False).data_ptr() == array.ctypes.data
+    assert tinynet.from_dlpack(array, copy=True).data_ptr() != array.ctypes.data
+
+
+DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_pytorch_shares_memory(dtype: str) -> None:
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    ours = tinynet.ones(3, 4, dtype=dtype).t()[1:]
+    theirs = torch.ones(3, 4, dtype=getattr(torch, dtype)).t()[1:]
+    for a, b in (
+        (ours, torch.from_dlpack(ours)),
+        (theirs, tinynet.from_dlpack(theirs)),
+        (theirs, tinynet.as_tensor(theirs)),
+    ):
+        assert (a.data_ptr(), tuple(a.stride()), tuple(a.shape)) == (b.data_ptr(), tuple(b.stride()), tuple(b.shape))
+        assert str(b.dtype).split(".")[-1] == dtype
+    copied = tinynet.tensor(theirs)
+    assert copied.data_ptr() != theirs.data_ptr()
+    np.testing.assert_array_equal(copied.numpy(), theirs.numpy())
+
+
 def test_dlpack_errors() -> None:
     with pytest.raises(BufferError, match="requires a gradient"):
         np.from_dlpack(tinynet.ones(2, requires_grad=True))
-    with pytest.raises(TypeError, match="source is a list"):
+    with pytest.raises(TypeError, match="ext_tensor is a list"):
         tinynet.from_dlpack([1.0])
     with pytest.raises(TypeError, match="complex64"):
         tinynet.from_dlpack(np.ones(2, np.complex64))
+    if NO_CUDA is None:
+        with pytest.raises(ValueError, match="copy is False, but ext_tensor is on cpu, not on cuda"):
+            tinynet.from_dlpack(np.ones(2), device="cuda", copy=False)
 
 
 @pytest.mark.skipif(NO_CUDA is not None or simulated(), reason=NO_CUDA or "needs CuPy arrays")
