@@ -25,9 +25,11 @@ def is_picture(path: Path) -> bool:
 @pytest.mark.parametrize("model", ["lstm", "transformer"])
 def test_charlm(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "abc.txt").write_text("to be or not to be, " * 150, encoding="utf-8")
-    args = [str(tmp_path / "abc.txt"), "--model", model, "--width", "32", "--length", "16", "--batch-size", "16"]
-    assert charlm.main([*args, "--epochs", "10"]) < 1.5  # 11 kinds of characters: chance is 2.4
-    assert len(capsys.readouterr().out.splitlines()[-1]) == 500
+    args = [str(tmp_path / "abc.txt"), "--model", model, "--width", "32", "--length", "16", "--batch-size", "8"]
+    assert charlm.main([*args, "--epochs", "8"]) < 0.4  # 8 kinds of characters: chance is 2.1
+    written = capsys.readouterr().out.splitlines()[-1]
+    assert len(written) == 500
+    assert written.count(" to be, ") > 10
 
 
 def test_dcgan(tmp_path: Path) -> None:
