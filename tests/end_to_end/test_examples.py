@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from tinynet.examples import audio, charlm, dcgan, forecast, recommender, reinforce, siamese, vae
 
@@ -33,9 +34,10 @@ def test_charlm(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_dcgan(tmp_path: Path) -> None:
-    losses = dcgan.main(["--limit", "96", "--batch-size", "32", "--epochs", "1", "--output", str(tmp_path / "g.png")])
-    assert np.isfinite(losses).all()
-    assert is_picture(tmp_path / "g.png")
+    """The discriminator beats chance, and the generator has learnt that digits are few dark strokes on white."""
+    args = ["--limit", "512", "--batch-size", "16", "--epochs", "1", "--output", str(tmp_path / "g.png")]
+    assert dcgan.main(args)[0] < 1.2  # a coin has log 4 = 1.39
+    assert imread(tmp_path / "g.png")[..., 0].mean() > 0.7  # before training it is 0.51
 
 
 def test_vae(tmp_path: Path) -> None:

@@ -22,14 +22,14 @@ from .pictures import save_grid
 def generator(latent: int) -> nn.Sequential:
     """Noise (N, latent) -> images (N, 1, 28, 28) in [-1, 1]."""
     return nn.Sequential(
-        nn.Linear(latent, 128 * 7 * 7, bias=False),
-        nn.Unflatten(1, (128, 7, 7)),
-        nn.BatchNorm2d(128),
-        nn.ReLU(),
-        nn.ConvTranspose2d(128, 64, 4, stride=2, padding=1, bias=False),
+        nn.Linear(latent, 64 * 7 * 7, bias=False),
+        nn.Unflatten(1, (64, 7, 7)),
         nn.BatchNorm2d(64),
         nn.ReLU(),
-        nn.ConvTranspose2d(64, 1, 4, stride=2, padding=1),
+        nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.ConvTranspose2d(32, 1, 4, stride=2, padding=1),
         nn.Tanh(),
     )
 
@@ -37,13 +37,13 @@ def generator(latent: int) -> nn.Sequential:
 def discriminator() -> nn.Sequential:
     """Images -> the logit of being real (N, 1)."""
     return nn.Sequential(
-        nn.Conv2d(1, 64, 4, stride=2, padding=1),
+        nn.Conv2d(1, 32, 4, stride=2, padding=1),
         nn.LeakyReLU(0.2),
-        nn.Conv2d(64, 128, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(128),
+        nn.Conv2d(32, 64, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(64),
         nn.LeakyReLU(0.2),
         nn.Flatten(),
-        nn.Linear(128 * 7 * 7, 1),
+        nn.Linear(64 * 7 * 7, 1),
     )
 
 
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> tuple[float, float]:
     p.add_argument("--epochs", type=int, default=5)
     p.add_argument("--batch-size", type=int, default=64)
     p.add_argument("--latent", type=int, default=64)
-    p.add_argument("--lr", type=float, default=2e-4)
+    p.add_argument("--lr", type=float, default=5e-4)
     p.add_argument("--limit", type=int, help="train on so many images")
     p.add_argument("--output", type=Path, help="a picture of 64 digits that the generator draws")
     p.add_argument("--device", default="cpu")
@@ -72,10 +72,7 @@ def main(argv: list[str] | None = None) -> tuple[float, float]:
     loader = DataLoader(TensorDataset(images), args.batch_size, shuffle=True, drop_last=True)
     g, d = (net.to(args.device).apply(draw_weights) for net in (generator(args.latent), discriminator()))
     g_optimizer, d_optimizer = (optim.Adam(net.parameters(), lr=args.lr, betas=(0.5, 0.999)) for net in (g, d))
-    real_label = tinynet.full(
-        (args.batch_size, 1), 0.9, device=args.device
-    )  # one-sided smoothing (Salimans et al. 2016)
-    fake_label = tinynet.zeros(args.batch_size, 1, device=args.device)
+    ones = tinynet.ones(args.batch_size, 1, device=args.device)
     bce = F.binary_cross_entropy_with_logits
     for epoch in range(args.epochs):
         progress = tqdm(loader, desc=f"epoch {epoch + 1}/{args.epochs}")
@@ -83,12 +80,13 @@ def main(argv: list[str] | None = None) -> tuple[float, float]:
             fake = g(tinynet.randn(args.batch_size, args.latent, device=args.device))
 
             d_optimizer.zero_grad()
-            d_loss = bce(d(real), real_label) + bce(d(fake.detach()), fake_label)
+            # One-sided smoothing of the labels (Salimans et al. 2016): real images are so to 90 %.
+            d_loss = bce(d(real), 0.9 * ones) + bce(d(fake.detach()), 0 * ones)
             d_loss.backward()
             d_optimizer.step()
 
             g_optimizer.zero_grad()
-            g_loss = bce(d(fake), tinynet.ones_like(fake_label))  # the loss that does not saturate
+            g_loss = bce(d(fake), ones)  # the loss that does not saturate
             g_loss.backward()
             g_optimizer.step()
             if step % 20 == 0:
