@@ -33,7 +33,7 @@ def table(results: dict[str, dict[str, Any]], epochs: int) -> str:
     lines = ["| `--model` | parameters | test accuracy | seconds | samples/s |", "| --- | ---: | ---: | ---: | ---: |"]
     for name, r in results.items():
         lines.append(
-            f"| {name} | {r['parameters']:,} | {r['test_accuracy']:.2%} | {r['seconds']:.0f} | "
+            f"| {name} | {r['parameters']:,} | {100 * r['test_accuracy']:.2f} % | {r['seconds']:.0f} | "
             f"{r['samples_per_second']:,.0f} |"
         )
     device = next(iter(results.values()))["device"]

@@ -77,9 +77,7 @@ def main(argv: list[str] | None = None) -> tuple[float, float]:
     files = sorted(args.folder.glob("*.wav"))
     tested = np.array([re.search(args.test, file.name) is not None for file in files], bool)
     if tested.all() or not tested.any():
-        p.error(
-            f"{args.test!r} matches {tested.sum()} of {len(files)} WAV files in {args.folder}, expected a part of them"
-        )
+        p.error(f"{args.test!r} matches {tested.sum()} of {len(files)} WAV files in {args.folder}, expected a part")
     labels, y = np.unique([file.name.split("_")[0] for file in files], return_inverse=True)
     x = np.stack([spectrogram(file, args.frames) for file in files]).astype(np.float32)
     inputs, targets = tinynet.from_numpy(x[:, None]).to(args.device), tinynet.from_numpy(y).to(args.device)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import trange
@@ -25,6 +26,8 @@ def read(path: Path, column: str) -> np.ndarray:
             raise ValueError(f"{path} has no column {column!r}, but {', '.join(table.fieldnames or ())}")
         values = np.array([row[column] or "nan" for row in table], np.float64)
     known = np.flatnonzero(~np.isnan(values))
+    if not known.size:
+        raise ValueError(f"{path} has no numbers in the column {column!r}")
     return np.interp(np.arange(known[0], len(values)), known, values[known])
 
 
@@ -54,9 +57,7 @@ def windows(series: np.ndarray, season: int, length: int, horizon: int) -> tuple
 
 def main(argv: list[str] | None = None) -> tuple[float, float]:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument(
-        "file", type=Path, help="a CSV file with a line of names, evenly spaced in time; its last fifth is held out"
-    )
+    p.add_argument("file", type=Path, help="a CSV file with a line of names, evenly spaced; its last fifth is held out")
     p.add_argument("--column", required=True)
     p.add_argument("--season", type=int, default=12, help="steps to a season")
     p.add_argument("--horizon", type=int, default=12, help="steps to forecast")
@@ -64,10 +65,12 @@ def main(argv: list[str] | None = None) -> tuple[float, float]:
     p.add_argument("--width", type=int, default=32)
     p.add_argument("--epochs", type=int, default=30)
     p.add_argument("--output", type=Path, help="a picture of the last forecast")
+    p.add_argument("--device", default="cpu")
     p.add_argument("--seed", type=int, default=0)
     args = p.parse_args(argv)
 
     tinynet.manual_seed(args.seed)
+    place: dict[str, Any] = {"dtype": tinynet.float32, "device": args.device}
     try:
         series = read(args.file, args.column)
     except (OSError, ValueError) as problem:
@@ -77,10 +80,9 @@ def main(argv: list[str] | None = None) -> tuple[float, float]:
     if split <= needed:
         p.error(f"{args.file} has {len(series)} values, expected more than {int(needed / 0.8)} for these options")
     past, future, before = windows(series[:split], args.season, args.length, args.horizon)
-    scale = past.std()
-    shift = past.mean()
-    pairs = [tinynet.from_numpy(((a - shift) / scale).astype(np.float32)) for a in (past, future - before)]
-    model = Forecaster(args.width, args.horizon)
+    shift, scale = past.mean(), past.std()
+    pairs = [tinynet.tensor((a - shift) / scale, **place) for a in (past, future - before)]
+    model = Forecaster(args.width, args.horizon).to(args.device)
     optimizer = optim.Adam(model.parameters(), lr=3e-3)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, args.epochs)
     for _ in (progress := trange(args.epochs, unit="epoch")):
@@ -95,7 +97,7 @@ def main(argv: list[str] | None = None) -> tuple[float, float]:
     past, future, before = windows(series[split - args.season - args.length :], args.season, args.length, args.horizon)
     model.eval()
     with tinynet.no_grad():
-        change = model(tinynet.from_numpy(((past - shift) / scale).astype(np.float32))).numpy()
+        change = model(tinynet.tensor((past - shift) / scale, **place)).cpu().numpy()
     forecast = before + change * scale + shift
     ours, naive = (float(np.abs(guess - future).mean()) for guess in (forecast, before))
     print(f"held-out mean absolute error {ours:.4g}; of the last season again {naive:.4g}")

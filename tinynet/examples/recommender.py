@@ -43,18 +43,16 @@ def read(path: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarr
         if missing:
             raise ValueError(f"{path} has no column {missing[0]!r}, but {', '.join(table.fieldnames or ())}")
         rows = [tuple(row[name] for name in names) for row in table]
-    users, items, ratings = zip(*rows)
-    return (
-        np.unique(users, return_inverse=True)[1],
-        np.unique(items, return_inverse=True)[1],
-        np.array(ratings, np.float32),
-    )
+    if not rows:
+        raise ValueError(f"{path} has no ratings")
+    users, items = (np.unique(column, return_inverse=True)[1] for column in list(zip(*rows))[:2])
+    return users, items, np.array([row[2] for row in rows], np.float32)
 
 
 def baseline(train: TensorDataset, test: TensorDataset, damping: float = 5.0) -> float:
     """The error of mean + item's bias + user's bias, each a damped mean of what the ones before leave over."""
-    user, item, rating = (t.numpy() for t in train.tensors)
-    test_user, test_item, wanted = (t.numpy() for t in test.tensors)
+    user, item, rating = (t.cpu().numpy() for t in train.tensors)
+    test_user, test_item, wanted = (t.cpu().numpy() for t in test.tensors)
     mean = rating.mean()
     guess, rest = np.full(len(wanted), mean), rating - mean
     for index, test_index in ((item, test_item), (user, test_user)):
@@ -82,6 +80,7 @@ def main(argv: list[str] | None = None) -> tuple[float, float]:
     p.add_argument("--batch-size", type=int, default=1024)
     p.add_argument("--lr", type=float, default=5e-3)
     p.add_argument("--l2", type=float, default=0.05, help="weight of the squares of what a rating looks up")
+    p.add_argument("--device", default="cpu")
     p.add_argument("--seed", type=int, default=0)
     args = p.parse_args(argv)
 
@@ -90,13 +89,10 @@ def main(argv: list[str] | None = None) -> tuple[float, float]:
         users, items, ratings = read(args.file, [args.user, args.item, args.rating])
     except (OSError, ValueError) as problem:
         p.error(str(problem))
-    order = tinynet.randperm(len(ratings)).numpy()
-    held, kept = np.split(order, [len(ratings) // 10])
-    train, test = (
-        TensorDataset(*(tinynet.from_numpy(column[rows]) for column in (users, items, ratings)))
-        for rows in (kept, held)
-    )
-    model = Factors(users.max() + 1, items.max() + 1, args.factors, float(train.tensors[2].mean()))
+    order, cut = tinynet.randperm(len(ratings)).to(args.device), len(ratings) // 10
+    columns = [tinynet.from_numpy(column).to(args.device) for column in (users, items, ratings)]
+    train, test = (TensorDataset(*(column[part] for column in columns)) for part in (order[cut:], order[:cut]))
+    model = Factors(users.max() + 1, items.max() + 1, args.factors, train.tensors[2].mean().item()).to(args.device)
     optimizer = optim.Adam(model.parameters(), lr=args.lr)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, args.epochs)
     for _ in (progress := trange(args.epochs, unit="epoch")):

@@ -40,7 +40,7 @@ class CartPole:
         self.standing &= (np.abs(self.state[0]) < 2.4) & (np.abs(self.state[2]) < np.radians(12))
 
 
-def play(policy: nn.Module, carts: CartPole, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def play(policy: nn.Module, carts: CartPole, most: int, device: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """States (T, N, 4), actions (T, N) and whether the pole stood (T, N), until all have fallen or `most` steps."""
     states: list[np.ndarray] = []
     actions: list[np.ndarray] = []
@@ -49,7 +49,8 @@ def play(policy: nn.Module, carts: CartPole, most: int) -> tuple[np.ndarray, np.
         states.append(carts.state.T.astype(np.float32))
         alive.append(carts.standing.copy())
         with tinynet.no_grad():
-            actions.append(Categorical(logits=policy(tinynet.from_numpy(states[-1]))).sample().numpy())
+            logits = policy(tinynet.from_numpy(states[-1]).to(device))
+        actions.append(Categorical(logits=logits).sample().cpu().numpy())
         carts.step(actions[-1])
     return np.stack(states), np.stack(actions), np.stack(alive)
 
@@ -70,25 +71,26 @@ def main(argv: list[str] | None = None) -> float:
     p.add_argument("--steps", type=int, default=500, help="an episode's at most")
     p.add_argument("--discount", type=float, default=0.99)
     p.add_argument("--lr", type=float, default=1e-2)
+    p.add_argument("--device", default="cpu")
     p.add_argument("--seed", type=int, default=0)
     args = p.parse_args(argv)
 
     tinynet.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    policy = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 2))
+    policy = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 2)).to(args.device)
     optimizer = optim.Adam(policy.parameters(), lr=args.lr)
     for _ in (progress := trange(args.updates, unit="update")):
-        states, actions, alive = play(policy, CartPole(args.episodes, rng), args.steps)
+        states, actions, alive = play(policy, CartPole(args.episodes, rng), args.steps, args.device)
         value = returns_of(alive, args.discount)
         value = (value - value[alive].mean()) / (value[alive].std() + 1e-6)  # a baseline: less variance, no bias
-        weight = tinynet.from_numpy(value[alive])
-        chances = Categorical(logits=policy(tinynet.from_numpy(states[alive])))
+        state, action, weight = (tinynet.from_numpy(a[alive]).to(args.device) for a in (states, actions, value))
+        chances = Categorical(logits=policy(state))
         optimizer.zero_grad()
-        loss = -(chances.log_prob(tinynet.from_numpy(actions[alive])) * weight).mean()
+        loss = -(chances.log_prob(action) * weight).mean()
         loss.backward()
         optimizer.step()
         progress.set_postfix_str(f"mean length {alive.sum(0).mean():.0f}")
-    result = float(play(policy, CartPole(100, rng), args.steps)[2].sum(0).mean())
+    result = float(play(policy, CartPole(100, rng), args.steps, args.device)[2].sum(0).mean())
     print(f"100 episodes balance for {result:.1f} of {args.steps} steps on average; chance gives about 22")
     return result
 

@@ -54,10 +54,8 @@ def balanced_pairs(labels: Tensor, count: int, digits: Tensor) -> tuple[Tensor, 
     first = tinynet.randint(0, len(labels), (count,))
     second = tinynet.randint(0, len(labels), (count,))
     alike = tinynet.rand(count) < 0.5
-    starts = (labels[digits][None, :] < tinynet.arange(10)[:, None]).sum(1)
-    ends = (labels[digits][None, :] <= tinynet.arange(10)[:, None]).sum(1)
-    label = labels[first]
-    within = starts[label] + (tinynet.rand(count) * (ends - starts)[label]).long()
+    sizes, label = tinynet.bincount(labels), labels[first]
+    within = (sizes.cumsum(0) - sizes)[label] + (tinynet.rand(count) * sizes[label]).long()
     return first, tinynet.where(alike, digits[within], second)
 
 
