@@ -194,14 +194,15 @@ def _cross_entropy_grad(ctx: Any, gy: Tensor) -> Tensor:
 
 
 class MeanCrossEntropy(Op):
-    """The mean over the rows that count, on CUDA. For a small batch, the gradient is made along with it."""
+    """The mean over the rows that count. The gradient is made along with it, on CUDA for a small batch."""
 
     saves = (0, 1)
 
     @staticmethod
     def forward(ctx: Any, logits: Any, labels: Any, params: dict[str, Any]) -> Any:
         ctx.params, ctx.grad, ctx.lse = params, None, None
-        if is_grad_enabled() and 0 < len(labels) <= SMALL_BATCH:
+        at_once = len(labels) <= SMALL_BATCH or type(logits) is np.ndarray
+        if is_grad_enabled() and at_once and len(labels):
             mean, ctx.share, ctx.grad = kernels.mean_cross_entropy(logits, labels, **params)
             return mean
         loss, ctx.lse = kernels.softmax_cross_entropy(logits, labels, **params)
@@ -415,7 +416,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor) -> Tensor:
 
 
 def mean_cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int, label_smoothing: float) -> Tensor:
-    """The mean of `softmax_cross_entropy` over the rows that are not ignored, on CUDA."""
+    """The mean of `softmax_cross_entropy` over the rows that are not ignored."""
     same_device("cross_entropy", logits, labels)
     params = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
     return _in_single(lambda x, y: MeanCrossEntropy.apply(x, y, params), logits, labels)

@@ -72,19 +72,10 @@ def cross_entropy(
     if weight is not None:
         return _weighted_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     logits, labels, shape = _as_rows(input, target)
-    if reduction == "mean" and type(logits._array) is not np.ndarray:  # whose count must stay on the device
+    if reduction == "mean":
         return mean_cross_entropy(logits, labels, ignore_index, label_smoothing)
     loss = softmax_cross_entropy(logits, labels, ignore_index, label_smoothing)
-    if reduction == "mean":
-        return _mean_of_counted(loss, labels, ignore_index)
     return _reduce(loss.reshape(shape), reduction)
-
-
-def _mean_of_counted(loss: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
-    count = int(labels.numel() - (labels._array == ignore_index).sum())
-    if count == 0:  # 0 / 0, as in PyTorch
-        return sum(loss) * float("nan")
-    return sum(loss) * (1.0 / count)
 
 
 def _as_rows(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:

@@ -1,0 +1,59 @@
+"""exp for compiled loops: for float32 without a call or a branch, so that a loop around it computes whole vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, overload
+
+_f = np.float32
+_ROUND = _f(3 << 22)  # added to a small number, leaves it rounded in the last bits of the mantissa
+_OFFSET = np.int32(_ROUND.view(np.int32) - 127)  # what these bits are more than the exponent of the result
+_LEAST, _MOST = _f(-87.3), _f(88.37)  # beyond these, the result is 0 or infinity
+_LOG2E, _LN2_HIGH, _LN2_LOW = _f(math.log2(math.e)), _f(0.693359375), _f(math.log(2) - 0.693359375)
+_NONE, _ONE, _INFINITE = _f(0), _f(1), _f(np.inf)
+# S. Moshier's Cephes library, expf: exp(r) = 1 + r + r^2 p(r) for |r| <= log(2) / 2
+_P5, _P4, _P3 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
+_P2, _P1, _P0 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
+
+
+def _cast(source: Any, target: Any, kind: Any) -> Any:
+    """The intrinsic that reads the bits of a number as those of another type of its size."""
+
+    @intrinsic
+    def cast(typing: Any, value: Any) -> Any:
+        def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
+            return build.bitcast(values[0], kind)
+
+        return target(source), generate
+
+    return cast
+
+
+_bits, _number = _cast(types.float32, types.int32, ir.IntType(32)), _cast(types.int32, types.float32, ir.FloatType())
+
+
+def exp(x: Any) -> Any:
+    """e ** x, for compiled code; of float32 within 2 units in the last place, 0 where it is no normal number."""
+    return math.exp(x)
+
+
+@overload(exp)
+def _exp(x: Any) -> Any:
+    def double(x: Any) -> Any:
+        return math.exp(x)
+
+    def single(x: Any) -> Any:
+        rounded = x * _LOG2E + _ROUND
+        n = rounded - _ROUND
+        r = (x - n * _LN2_HIGH) - n * _LN2_LOW
+        p = ((((_P5 * r + _P4) * r + _P3) * r + _P2) * r + _P1) * r + _P0
+        value = (r * r * p + (r + _ONE)) * _number(np.int32((_bits(rounded) - _OFFSET) << np.int32(23)))
+        value = _NONE if x < _LEAST else value
+        return _INFINITE if x > _MOST else value
+
+    return single if x is types.float32 else double
