@@ -96,7 +96,7 @@ def lenet5(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) ->
 def vgg_small(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> Module:
     """Three pairs of 3x3 convolutions with batch normalisation, each followed by a pool, after Simonyan and Zisserman 2014.
 
-    32, 64 and 128 channels: 288,170 parameters on MNIST.
+    32, 64 and 128 channels: 288,170 parameters on MNIST. Its parts are `features` and `classifier`.
     """
     if image_size < 8:
         raise ValueError(f"image_size is {image_size}, expected at least 8")
@@ -107,7 +107,14 @@ def vgg_small(num_classes: int = 10, in_channels: int = 1, image_size: int = 28)
             layers += [Conv2d(channels, width, 3, padding=1, bias=False), BatchNorm2d(width), ReLU()]
             channels = width
         layers.append(MaxPool2d(2))
-    return Sequential(*layers, AdaptiveAvgPool2d(1), Flatten(), Linear(channels, num_classes))
+    return Sequential(
+        {
+            "features": Sequential(*layers),
+            "avgpool": AdaptiveAvgPool2d(1),
+            "flatten": Flatten(),
+            "classifier": Linear(channels, num_classes),
+        }
+    )
 
 
 class BasicBlock(Module):
@@ -134,14 +141,20 @@ class BasicBlock(Module):
 def resnet20(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> Module:
     """The 20-layer residual network for small images of He et al. 2016: 272,186 parameters on MNIST.
 
-    Three stages of three blocks with 16, 32 and 64 channels, then the mean over the image.
+    Three stages of three blocks with 16, 32 and 64 channels, then the mean over the image. Parts and parameters have
+    torchvision's names: `conv1`, `bn1`, `layer1` to `layer3`, `fc`.
     """
     if image_size < 4:
         raise ValueError(f"image_size is {image_size}, expected at least 4")
-    layers: list[Module] = [Conv2d(in_channels, 16, 3, padding=1, bias=False), BatchNorm2d(16), ReLU()]
+    parts: dict[str, Module] = {
+        "conv1": Conv2d(in_channels, 16, 3, padding=1, bias=False),
+        "bn1": BatchNorm2d(16),
+        "relu": ReLU(),
+    }
     channels = 16
-    for width in (16, 32, 64):
-        for block in range(3):
-            layers.append(BasicBlock(channels, width, 2 if width > 16 and block == 0 else 1))
-            channels = width
-    return Sequential(*layers, AdaptiveAvgPool2d(1), Flatten(), Linear(channels, num_classes))
+    for stage, width in enumerate((16, 32, 64), 1):
+        first = BasicBlock(channels, width, 1 if stage == 1 else 2)
+        parts[f"layer{stage}"] = Sequential(first, BasicBlock(width, width, 1), BasicBlock(width, width, 1))
+        channels = width
+    parts |= {"avgpool": AdaptiveAvgPool2d(1), "flatten": Flatten(), "fc": Linear(channels, num_classes)}
+    return Sequential(parts)
