@@ -58,9 +58,15 @@ def losses(amp: str | None, samples: int = SAMPLES) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("amp", ["tf32", "bf16", "fp16"])
 def test_follows_float32(amp: str) -> None:
-    """The loss of every step is near that in float32, the mean of the last eight nearer; both have halved by then."""
+    """Near while the loss is high, and no farther than chance carries it once it falls.
+
+    On the CPU, float32 runs whose weights differ by 2**-11 at the start come to differ by up to 0.08 in a step, and by 0.05
+    in the mean of the last eight.
+    """
     wanted, found = losses(None), losses(amp)
     assert len(found) == SAMPLES // BATCH
-    assert np.abs(found - wanted).max() <= 0.1
-    assert abs(found[-8:].mean() - wanted[-8:].mean()) <= 0.02
+    difference = np.abs(found - wanted)
+    assert difference[:12].max() <= 0.015
+    assert difference.max() <= 0.15
+    assert abs(found[-8:].mean() - wanted[-8:].mean()) <= 0.1
     assert max(found[-8:].mean(), wanted[-8:].mean()) <= wanted[0] / 2
