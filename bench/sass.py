@@ -86,7 +86,7 @@ class Report:
         per_warp = -(-self.registers * 32 // 256) * 256
         threads, shared, reserved = MULTIPROCESSORS[max(arch for arch in MULTIPROCESSORS if arch <= self.arch)]
         by_registers = 65536 // (per_warp * -(-self.threads // 32))
-        return min(by_registers, threads // self.threads, (shared << 10) // (self.shared + reserved))
+        return min(by_registers, threads // self.threads, (shared << 10) // max(self.shared + reserved, 1))
 
 
 def _width(parts: list[str]) -> int:
@@ -178,7 +178,10 @@ def forms() -> Iterator[Form]:
     yield Form("counted_mean", lambda: counted_mean._kernel(FLOAT32))
     yield Form("mean_cross_entropy", lambda: fused._kernel(FLOAT32))
     yield Form("relu_grad", lambda: channel_sum._kernel(FLOAT32, 1, True))
-    yield Form("batch_norm_stats", lambda: batch_norm._kernel(FLOAT32))
+    yield Form("batch_norm_stats", lambda: batch_norm._statistics(FLOAT32, 1))
+    yield Form("batch_norm", lambda: batch_norm._normalisation(FLOAT32, 1, True))
+    yield Form("batch_norm gradient, sums", lambda: batch_norm._sums(FLOAT32, 1, True))
+    yield Form("batch_norm gradient", lambda: batch_norm._gradient(FLOAT32, 1, True))
     yield Form("sgd", lambda: optimizer._sgd)
     yield Form("adam", lambda: optimizer._adam)
     yield Form("rmsprop", lambda: optimizer._rmsprop)

@@ -4,7 +4,7 @@ Every function takes arrays of either kind, runs where they live, and writes to 
 package imports neither numba nor cupy; an implementation is imported, and compiled, at its first call.
 """
 
-from .batch_norm import batch_norm_stats
+from .batch_norm import batch_norm, batch_norm_grad, batch_norm_stats
 from .channel_sum import channel_sum, relu_grad
 from .conv2d import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .conv2d_max_pool2d import conv2d_max_pool2d, conv2d_max_pool2d_grad
@@ -18,6 +18,8 @@ from .spec import registry
 
 __all__ = [
     "adam",
+    "batch_norm",
+    "batch_norm_grad",
     "batch_norm_stats",
     "channel_sum",
     "conv2d",

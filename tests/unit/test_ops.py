@@ -521,6 +521,14 @@ CASES = [
         lambda x: (x - x.mean((0, 2, 3), keepdims=True)) / np.sqrt(x.var((0, 2, 3), keepdims=True) + 1e-5),
         (normal(3, 2, 2, 2),),
     ),
+    Case(
+        "batch_norm_affine",
+        lambda t, x, w, b: t.nn.functional.batch_norm(x, None, None, w, b, training=True),
+        lambda x, w, b: (
+            (x - x.mean((0, 2), keepdims=True)) / np.sqrt(x.var((0, 2), keepdims=True) + 1e-5) * w[:, None] + b[:, None]
+        ),
+        (normal(3, 2, 4), normal(2), normal(2)),
+    ),
     Case("embedding", lambda t, w, i: t.nn.functional.embedding(i, w), lambda w, i: w[i], (N, index(3, 2, 5))),
 ]
 

@@ -13,10 +13,12 @@ from .activations import ReLU
 from .convolution import Conv2d
 from .linear import Linear
 from .module import Module
+from .normalization import BatchNorm1d, BatchNorm2d
 from .parameter import Parameter
 from .pooling import MaxPool2d
 
 L = TypeVar("L", bound="_Listed")
+_FUSED = Conv2d, Linear, BatchNorm1d, BatchNorm2d  # with a ReLU that follows
 
 
 class _Listed(Module):
@@ -70,8 +72,8 @@ class _Listed(Module):
 
 
 class Sequential(_Listed):
-    """Modules one after the other. A Conv2d or Linear and the ReLU that follows are computed as one operation,
-    on the CPU with the MaxPool2d that follows too."""
+    """Modules one after the other. A Conv2d, Linear or batch normalisation and the ReLU that follows are computed as one
+    operation, on the CPU a Conv2d with the MaxPool2d that follows too."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
@@ -96,14 +98,15 @@ class Sequential(_Listed):
 def _run(modules: list[Module], i: int, input: Any) -> tuple[Any, int]:
     """The output of module i together with those after it that are computed with it, and how many these are."""
     module = modules[i]
-    if type(module) not in (Conv2d, Linear) or module._has_hooks():
+    if type(module) not in _FUSED or module._has_hooks():
         return module(input), 1
     after = [m for m in modules[i + 1 : i + 3] if not m._has_hooks()]
     active = bool(after) and type(after[0]) is ReLU and after[0] is modules[i + 1]
     activation = "relu" if active else None
     if type(module) is Linear:
         return F.linear(input, module.weight, module.bias, activation=activation), 1 + active
-    assert type(module) is Conv2d
+    if type(module) is not Conv2d:
+        return module.forward(input, activation=activation), 1 + active
     pool = after[active] if len(after) > active and after[active] is modules[i + 1 + active] else None
     if type(pool) is MaxPool2d and _fits_in_cache(module, pool, input):
         return module.forward_pooled(input, pool, activation), 2 + active

@@ -17,7 +17,7 @@ from ..grad_mode import _mode
 from ..precision import of_products
 from ..tensor import Tensor
 from ._common import same_device
-from .elementwise import cast, clamp, log
+from .elementwise import cast, clamp, log, relu_mask
 from .indexing import one_hot
 from .linalg import _in_kernel_dtype, bias_grad
 from .reduction import mean, softmax
@@ -252,30 +252,46 @@ class Dropout(Op):
 
 
 class BatchNorm(Op):
-    """(x - mean) * rsqrt(variance + eps), where mean and variance, (C,), are those of x and no inputs of their own."""
+    """activation((x - mean) * rsqrt(variance + eps) * weight + bias), where mean and variance, (C,), are those of x and no
+    inputs of their own.
+    """
 
-    saves = (0,)
+    saves = (0, 1, 2)
 
     @staticmethod
-    def forward(ctx: Any, x: Any, mean: Any, variance: Any, eps: float) -> Any:
-        shape = (1, -1, *(1,) * (x.ndim - 2))
-        ctx.mean = mean.reshape(shape)
-        ctx.scale = (1 / xp(x).sqrt(variance + x.dtype.type(eps))).reshape(shape)
-        ctx.eps = eps
-        return (x - ctx.mean) * ctx.scale
+    def forward(
+        ctx: Any, x: Any, weight: Any, bias: Any, mean: Any, variance: Any, eps: float, activation: str | None
+    ) -> Any:
+        ctx.statistics, ctx.options = (mean, variance), {"eps": eps, "activation": activation}
+        return kernels.batch_norm(x, mean, variance, weight, bias, **ctx.options)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        x = ctx.input(0)
-        axes = (0, *range(2, x.ndim))
-        if is_grad_enabled():  # mean and scale as functions of x, so that this can be differentiated again
-            centred = x - mean(x, axes, True)
-            scale = (mean(centred * centred, axes, True) + ctx.eps) ** -0.5
-        else:
-            centred, scale = x - Tensor._make(ctx.mean), Tensor._make(ctx.scale)
-        normalised = centred * scale
-        projected = normalised * mean(gy * normalised, axes, True)
-        return scale * (gy - mean(gy, axes, True) - projected), None, None, None
+        x, weight, bias = (ctx.input(i) for i in range(3))
+        if is_grad_enabled():
+            return *_batch_norm_grads(gy, x, weight, bias, **ctx.options), None, None, None, None
+        vectors = *ctx.statistics, *(None if v is None else v._array for v in (weight, bias))
+        room = None, ctx.room(1), ctx.room(2)
+        grads = kernels.batch_norm_grad(gy._array, x._array, *vectors, **ctx.options, out=room)
+        needed = (Tensor._make(grad) if ctx.needs(i) else None for i, grad in enumerate(grads))
+        return *needed, None, None, None, None
+
+
+def _batch_norm_grads(
+    gy: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, activation: str | None
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """The gradients of input, weight and bias as functions of all of these, to be differentiated again."""
+    axes, shape = (0, *range(2, x.ndim)), (1, -1, *(1,) * (x.ndim - 2))
+    centred = x - mean(x, axes, True)
+    scale = (mean(centred * centred, axes, True) + eps) ** -0.5
+    normalised = centred * scale
+    factor = scale if weight is None else scale * weight.reshape(shape)
+    if activation == "relu":
+        y = centred * factor
+        gy = relu_mask(gy, (y if bias is None else y + bias.reshape(shape)).detach())
+    gx = factor * (gy - mean(gy, axes, True) - normalised * mean(gy * normalised, axes, True))
+    gw = None if weight is None else (gy * normalised).sum(axes)
+    return gx, gw, None if bias is None else gy.sum(axes)
 
 
 def conv2d(
@@ -440,11 +456,25 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: ran
     return _in_kernel_dtype(lambda x: Dropout.apply(x, p, position), input)
 
 
-def batch_norm(input: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """input (N, C, ...) normalised over its batch; and the mean and the biased variance (C,), which have no gradient."""
-    if input.dtype == dtypes.float16:
-        y, mean, variance = batch_norm(cast(input, dtypes.float32), eps)
-        return cast(y, dtypes.float16), mean, variance
-    of_mean, of_variance = kernels.batch_norm_stats(input._array)
-    y = BatchNorm.apply(input, of_mean, of_variance, eps)
-    return y, Tensor._make(of_mean), Tensor._make(of_variance)
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    momentum: float,
+    eps: float,
+    activation: str | None,
+) -> Tensor:
+    """input (N, C, ...) normalised by the statistics of its batch, which the running ones, if given, are moved towards."""
+    same_device("batch_norm", input, weight, bias, running_mean, running_var)
+    x = cast(input, dtypes.float32) if input.dtype == dtypes.float16 else input
+    if running_mean is None or running_var is None:
+        statistics = kernels.batch_norm_stats(x._array)
+    else:
+        running = running_mean._array, running_var._array
+        statistics = kernels.batch_norm_stats(x._array, *running, momentum=momentum, out=(None, None, *running))[:2]
+        for followed in (running_mean, running_var):
+            followed._version[0] += 1
+    y = BatchNorm.apply(x, weight, bias, *statistics, eps, activation)
+    return y if x is input else cast(y, input.dtype)

@@ -1,53 +1,220 @@
-"""Mean and variance of each channel: the statistics of batch normalisation."""
+"""Batch normalisation: statistics of each channel, normalisation with scale, shift and ReLU, and its gradient."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..arguments import check_float
+from ..arguments import check_activation, check_float, check_shape
 from ..channel_sum import SHAPES
 from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample
 
 
-def _check(x: Array) -> Outputs:
-    dtype = check_float(x=x)
+def _check_image(x: Array, **vectors: Array | None) -> Any:
+    """The common dtype of x (N, C, ...) and vectors (C,), some of which may be None."""
+    dtype = check_float(x=x, **vectors)
     if x.ndim < 2:
         raise ValueError(f"x has shape {tuple(x.shape)}, expected at least 2 dimensions (N, C, ...)")
-    if x.size == 0:
-        raise ValueError(f"x has shape {tuple(x.shape)}: no values to take the mean of")
-    return [((x.shape[1],), dtype), ((x.shape[1],), dtype)]
+    for name, vector in vectors.items():
+        if vector is not None:
+            check_shape(name, vector, (x.shape[1],))
+    return dtype
 
 
-def _sample(name: str, shape: tuple[int, ...], bench: bool, mean: float = 1.0) -> Sample:
-    return Sample(name, lambda rng, dtype: (((rng.standard_normal(shape) + mean).astype(dtype),), {}), bench)
+def _check_stats(
+    x: Array, running_mean: Array | None = None, running_variance: Array | None = None, *, momentum: float = 0.1
+) -> Outputs:
+    dtype = _check_image(x, running_mean=running_mean, running_variance=running_variance)
+    if (running_mean is None) != (running_variance is None):
+        raise ValueError("running_mean and running_variance are given together, or neither is")
+    least = 1 if running_mean is None else 2
+    if x.size < least * x.shape[1] or x.size == 0:
+        raise ValueError(f"x has shape {tuple(x.shape)}: no values to take the mean of, or too few for a variance")
+    return [((x.shape[1],), dtype)] * (2 if running_mean is None else 4)
 
 
-_SPEC = KernelSpec(
-    name="batch_norm_stats",
-    check=_check,
-    reference="tinynet_kernels.batch_norm.reference:batch_norm_stats",
-    cpu={"default": "tinynet_kernels.batch_norm.cpu:batch_norm_stats"},
-    cuda={"default": "tinynet_kernels.batch_norm.cuda:batch_norm_stats"},
+def _check(
+    x: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    eps: float,
+    activation: str | None = None,
+) -> Outputs:
+    check_activation(activation)
+    return [(tuple(x.shape), _check_image(x, mean=mean, variance=variance, weight=weight, bias=bias))]
+
+
+def _check_grad(gy: Array, x: Array, *vectors: Array | None, **params: Any) -> Outputs:
+    check_float(gy=gy, x=x)
+    check_shape("gy", gy, tuple(x.shape))
+    ((shape, dtype),) = _check(x, *vectors, **params)
+    return [(shape, dtype), (shape[1:2], dtype), (shape[1:2], dtype)]
+
+
+def _stats_sample(name: str, shape: tuple[int, ...], bench: bool, mean: float = 1.0, running: bool = False) -> Sample:
+    def make(rng: np.random.Generator, dtype: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        arrays = [rng.standard_normal(shape) + mean]
+        arrays += [rng.standard_normal(shape[1]), rng.random(shape[1])] if running else []
+        return tuple(a.astype(dtype) for a in arrays), {"momentum": 0.3} if running else {}
+
+    return Sample(name, make, bench)
+
+
+def _sample(
+    name: str,
+    shape: tuple[int, ...],
+    bench: bool,
+    gradient: bool,
+    vectors_given: int = 4,
+    activation: str | None = None,
+) -> Sample:
+    """With the statistics of x in the case of the gradient, and as many of scale and shift as make up so many vectors."""
+
+    def make(rng: np.random.Generator, dtype: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        x, axes = rng.standard_normal(shape) + 0.5, (0, *range(2, len(shape)))
+        own = gradient and x.size > 0
+        statistics = (x.mean(axis=axes), x.var(axis=axes)) if own else rng.random((2, shape[1]))
+        vectors = [*statistics, rng.random(shape[1]) - 0.3, rng.standard_normal(shape[1])][:vectors_given]
+        arrays = [*([rng.standard_normal(shape)] if gradient else []), x, *vectors]
+        return tuple(a.astype(dtype) for a in arrays), {"eps": 1e-3, "activation": activation}
+
+    return Sample(name, make, bench)
+
+
+def _samples(gradient: bool) -> list[Sample]:
+    return [
+        *(_sample(*case, gradient, 4, "relu" if i % 2 else None) for i, case in enumerate(SHAPES)),
+        _sample("not_affine", (5, 3, 7), False, gradient, 2, "relu"),
+        _sample("scaled", (6, 2, 6, 6), False, gradient, 3),
+        _sample("empty", (2, 3, 0), False, gradient),
+        _sample("no_images", (0, 3, 4), False, gradient, activation="relu"),
+    ]
+
+
+def _bad(gradient: bool) -> list[BadSample]:
+    def make(x: Any, mean: Any, activation: str | None = None) -> Callable[[Any], Any]:
+        arrays = x, mean, np.ones(3, "float32")
+        return lambda rng: ((x, *arrays) if gradient else arrays, {"eps": 1e-5, "activation": activation})
+
+    x, mean = np.ones((2, 3), "float32"), np.ones(3, "float32")
+    return [
+        BadSample("integer", make(x.astype("int64"), mean), TypeError, "x has dtype int64|gy has dtype int64"),
+        BadSample("mixed", make(x, mean.astype("float64")), TypeError, "mean has dtype float64"),
+        BadSample("length", make(x, np.ones(2, "float32")), ValueError, "mean has shape .2,., expected .3,."),
+        BadSample("activation", make(x, mean, "tanh"), ValueError, "activation is 'tanh'"),
+    ]
+
+
+def _implementations(name: str) -> dict[str, Any]:
+    module = "tinynet_kernels.batch_norm"
+    return {
+        "name": name,
+        "reference": f"{module}.reference:{name}",
+        "cpu": {"default": f"{module}.cpu:{name}"},
+        "cuda": {"default": f"{module}.cuda:{name}"},
+    }
+
+
+_STATS = KernelSpec(
+    **_implementations("batch_norm_stats"),
+    check=_check_stats,
     samples=[
-        *(_sample(*case) for case in SHAPES),
-        _sample("far_from_zero", (16, 3, 8, 8), False, mean=100.0),  # E[x^2] - E[x]^2 would lose four digits here
+        *(_stats_sample(*case) for case in SHAPES),
+        _stats_sample("far_from_zero", (16, 3, 8, 8), False, mean=100.0),  # E[x^2] - E[x]^2 would lose four digits here
+        _stats_sample("running", (9, 5, 7, 9), False, running=True),
+        _stats_sample("running_parts", (40, 3, 8, 8), False, running=True),
     ],
     bad_samples=[
         BadSample("empty", lambda rng: ((np.ones((0, 3), "float32"),), {}), ValueError, "no values"),
         BadSample("vector", lambda rng: ((np.ones(3, "float32"),), {}), ValueError, "at least 2 dimensions"),
         BadSample("integer", lambda rng: ((np.ones((3, 3), "int64"),), {}), TypeError, "x has dtype int64"),
+        BadSample("single", lambda rng: ((np.ones((1, 3)), np.ones(3), np.ones(3)), {}), ValueError, "too few"),
+        BadSample("half", lambda rng: ((np.ones((2, 3)), np.ones(3)), {}), ValueError, "are given together"),
     ],
-    cost=lambda x: Cost(flops=4 * x.size, bytes=(x.size + 2 * x.shape[1]) * x.dtype.itemsize),
+    cost=lambda x, *running, **params: Cost(
+        flops=4 * x.size, bytes=(x.size + 2 * x.shape[1] * (1 + len(running))) * x.dtype.itemsize
+    ),
+)
+_NORM = KernelSpec(
+    **_implementations("batch_norm"),
+    check=_check,
+    samples=_samples(False),
+    bad_samples=_bad(False),
+    cost=lambda x, *vectors, **params: Cost(
+        flops=5 * x.size, bytes=(2 * x.size + len(vectors) * x.shape[1]) * x.dtype.itemsize
+    ),
+)
+_GRAD = KernelSpec(
+    **_implementations("batch_norm_grad"),
+    check=_check_grad,
+    samples=_samples(True),
+    bad_samples=_bad(True),
+    cost=lambda gy, x, *vectors, **params: Cost(  # both are read twice: every result needs sums over its channel
+        flops=14 * x.size, bytes=(5 * x.size + (len(vectors) + 2) * x.shape[1]) * x.dtype.itemsize
+    ),
 )
 
 
-def batch_norm_stats(x: Array, *, out: Any = None) -> tuple[Array, Array]:
+def batch_norm_stats(
+    x: Array,
+    running_mean: Array | None = None,
+    running_variance: Array | None = None,
+    *,
+    momentum: float = 0.1,
+    out: Any = None,
+) -> tuple[Array, ...]:
     """Mean and biased variance of x (N, C, ...), float32 or float64, over all axes but the second: two arrays (C,).
 
-    The variance is the mean square of the deviations from the mean, not a difference of squares. `out` is a pair of
-    arrays to write. Raises TypeError for other dtypes, ValueError for fewer than 2 dimensions or no values.
+    Given running ones (C,), two more: these, moved by `momentum` towards the mean and the unbiased variance. The variance
+    is made of deviations, not of a difference of large squares. `out` are arrays to write, which may be the running ones
+    themselves. Raises TypeError for other dtypes, ValueError for fewer than 2 dimensions, shapes that do not fit or no
+    values (with running statistics: fewer than two in a channel).
     """
-    mean, variance = _SPEC(x, out=out)
-    return mean, variance
+    results: tuple[Array, ...]
+    if running_mean is None and running_variance is None:
+        results = _STATS(x, out=out)
+    else:
+        results = _STATS(x, running_mean, running_variance, momentum=momentum, out=out)
+    return results
+
+
+def batch_norm(
+    x: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    eps: float = 1e-5,
+    activation: str | None = None,
+    out: Array | None = None,
+) -> Array:
+    """`activation((x - mean) / sqrt(variance + eps) * weight + bias)` for x (N, C, ...) and vectors (C,) of its dtype,
+    float32 or float64; `activation` is None or "relu". Raises TypeError for dtypes and devices, ValueError for shapes.
+    """
+    return _NORM(x, mean, variance, weight, bias, eps=eps, activation=activation, out=out)
+
+
+def batch_norm_grad(
+    gy: Array,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    eps: float = 1e-5,
+    activation: str | None = None,
+    out: Any = None,
+) -> tuple[Array, Array, Array]:
+    """The gradients of x, weight and bias, given gy of the output of `batch_norm`, where mean and variance are those of x.
+
+    gx like x, gw and gb (C,), the sums in a fixed order. Raises as `batch_norm`.
+    """
+    gx, gw, gb = _GRAD(gy, x, mean, variance, weight, bias, eps=eps, activation=activation, out=out)
+    return gx, gw, gb

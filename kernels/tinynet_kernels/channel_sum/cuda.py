@@ -114,14 +114,21 @@ def relu_grad(outputs: Any, gy: Any, y: Any, weight: Any = None) -> None:
         finish(rest[0], swapped)
 
 
-def _run(sums: Any, x: Any, y: Any, out: Any, weight: Any, swapped: Any) -> None:
-    n, channels, *spatial = x.shape
-    pixels = int(np.prod(spatial))
+def shares_of(n: int, channels: int, pixels: int, enough: int = ENOUGH_BLOCKS) -> tuple[int, int, int, int]:
+    """How n images of so many channels and pixels are divided among blocks: channels side by side in a block, blocks for all
+    channels, images to a part, parts; at most `enough` blocks, unless there are more channels.
+    """
     lanes = 1 if pixels >= WARP else WARP
     blocks = blocks_for(channels, lanes)
     # at least so many images to a part that a block has something to do, and all parts together few enough
-    images = max(blocks_for(n * blocks, ENOUGH_BLOCKS), blocks_for(LEAST_WORK, max(pixels, 1) * lanes))
-    parts = max(1, blocks_for(n, images))
+    images = max(blocks_for(n * blocks, enough), blocks_for(LEAST_WORK, max(pixels, 1) * lanes))
+    return lanes, blocks, images, max(1, blocks_for(n, images))
+
+
+def _run(sums: Any, x: Any, y: Any, out: Any, weight: Any, swapped: Any) -> None:
+    n, channels, *spatial = x.shape
+    pixels = int(np.prod(spatial))
+    lanes, blocks, images, parts = shares_of(n, channels, pixels)
     sums_out = writable(sums)
     shares = None if parts == 1 else module().empty((parts, channels), x.dtype)
     ticket = None if parts == 1 else counters()

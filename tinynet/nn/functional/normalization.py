@@ -9,7 +9,7 @@ import numpy as np
 
 from ...autograd import no_grad
 from ...ops import batch_norm as _normalise_batch
-from ...ops import maximum, norm, pad, sqrt, standardise, var_mean
+from ...ops import maximum, norm, pad, relu, sqrt, standardise, var_mean
 from ...tensor import Tensor
 from .pooling import avg_pool2d
 
@@ -27,23 +27,24 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    *,
+    activation: str | None = None,
 ) -> Tensor:
     """input (N, C, ...) normalised by the batch's statistics (training) or the running ones (Ioffe and Szegedy 2015).
 
     In training the running statistics, if given, move towards the batch's by `momentum`; the variance is unbiased there.
+    `activation`, None or "relu", is applied to the result in the same pass.
     """
-    shape = (1, -1, *(1 for _ in range(input.ndim - 2)))
     if training or running_mean is None or running_var is None:
         count = input.numel() // max(input.shape[1], 1)
         if training and count <= 1:
             raise ValueError(f"input has shape {input.shape}, expected more than one value per channel in training")
-        y, batch_mean, batch_var = _normalise_batch(input, eps)
-        if training and running_mean is not None and running_var is not None:
-            _follow(running_mean, batch_mean, momentum)
-            _follow(running_var, batch_var * (count / (count - 1)), momentum)
-    else:
-        y = (input - running_mean.reshape(shape)) / sqrt(running_var.reshape(shape) + eps)
-    return _affine(y, weight, bias)
+        followed = (running_mean, running_var) if training else (None, None)
+        return _normalise_batch(input, *followed, weight, bias, momentum, eps, activation)
+    shape = (1, -1, *(1 for _ in range(input.ndim - 2)))
+    y = (input - running_mean.reshape(shape)) / sqrt(running_var.reshape(shape) + eps)
+    y = _affine(y, weight, bias)
+    return relu(y) if activation == "relu" else y
 
 
 def layer_norm(
