@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,14 +42,20 @@ def command(device: str, *more: str) -> list[str]:
 
 def run_to_the_end(device: str, *more: str) -> None:
     done = subprocess.run(
-        command(device, *more), timeout=900, stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD
+        command(device, *more),
+        timeout=900,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | ONE_THREAD,
     )
     assert done.returncode == 0, done.stderr
 
 
 def killed(device: str, after: float, *more: str) -> bool:
     """Whether SIGKILL came before the end of the run."""
-    with subprocess.Popen(command(device, *more), stderr=subprocess.DEVNULL, env=os.environ | ONE_THREAD) as process:
+    silent: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command(device, *more), **silent, env=os.environ | ONE_THREAD) as process:
         try:
             process.wait(after)
         except subprocess.TimeoutExpired:
