@@ -18,6 +18,7 @@ import pytest
 import tinynet
 from tinynet import datasets, train
 from tinynet.datasets import download
+from tinynet.train import building, options
 
 RNG = np.random.default_rng(2)
 BODY = RNG.integers(0, 256, 300_000, dtype=np.uint8).tobytes()
@@ -291,11 +292,11 @@ def test_the_command_line_takes_pictures(tmp_path: Path, mode: str, capsys: pyte
 
 @pytest.mark.parametrize("dataset", ["mnist", "other"])
 def test_pixels_are_scaled_by_the_training_images(dataset: str) -> None:
-    args = train.parser().parse_args([])
+    args = options.parser().parse_args([])
     images = RNG.integers(0, 99, (50, 3, 4, 4), dtype=np.uint8)
     images[:, 2] = 7
     args.dataset = dataset
-    mean, std = train._scale(args, tinynet.utils.data.TensorDataset(tinynet.tensor(images)))
+    mean, std = building._scale(args, tinynet.utils.data.TensorDataset(tinynet.tensor(images)))
     if dataset == "mnist":
         assert (mean, std) == ([33.3184], [78.5675])
     else:

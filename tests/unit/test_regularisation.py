@@ -11,6 +11,7 @@ import pytest
 import tinynet
 from tinynet import nn, train
 from tinynet.checkpoint import load_weights
+from tinynet.train import building
 
 COMMON = "--device cpu --quiet --model mlp --epochs 3 --limit-train 256 --limit-test 100 --lr 0.003 --schedule constant"
 
@@ -53,7 +54,7 @@ def test_max_norm(plain: list[Any], tmp_path: Path) -> None:
 
 def test_label_smoothing_keeps_outputs_apart_by_less(plain: list[Any], tmp_path: Path) -> None:
     def margin(folder: Path) -> float:
-        args, built = train.restore(folder, tinynet.device("cpu"))
+        args, built = building.restore(folder, tinynet.device("cpu"))
         built.model.eval()
         with tinynet.no_grad():
             (images, _), *_ = list(built.loaders["test"])
@@ -69,7 +70,7 @@ def test_label_smoothing_keeps_outputs_apart_by_less(plain: list[Any], tmp_path:
 def test_dropout_is_of_training_alone(plain: list[Any], tmp_path: Path) -> None:
     dropped = trained(tmp_path, "--dropout 0.9")
     assert not np.array_equal(dropped[-1], plain[-1])
-    _, built = train.restore(tmp_path, tinynet.device("cpu"))
+    _, built = building.restore(tmp_path, tinynet.device("cpu"))
     images = next(iter(built.loaders["test"]))[0]
     built.model.eval()
     same = [built.model(built.prepare(images)).detach().numpy() for _ in range(2)]

@@ -24,6 +24,9 @@ from tinynet.device import simulated
 pytest.importorskip("matplotlib")
 
 from tinynet.report import figures, findings, page
+from tinynet.train import building
+from tinynet.train.building import class_names
+from tinynet.train.options import config, parser
 
 OPTIONS = "--device cpu --limit-train 96 --limit-test 40 --epochs 2 --batch-size 16 --quiet --json"
 
@@ -79,7 +82,7 @@ def probabilities(folder: Path, kind: str) -> tuple[Any, Any]:
     model.load_state_dict(load_weights(folder / "model.safetensors"))
     data = MNIST(train=False)
     with tinynet.no_grad():
-        logits = model((data.data[:40, None].float() - train.MEAN) / train.STD).numpy().astype(np.float64)
+        logits = model((data.data[:40, None].float() - building.MEAN) / building.STD).numpy().astype(np.float64)
     exp = np.exp(logits - logits.max(1, keepdims=True))
     return exp / exp.sum(1, keepdims=True), data.targets[:40].numpy()
 
@@ -149,8 +152,8 @@ def test_the_command_on_the_page_makes_the_same_run(runs: Any) -> None:
     found = runs["cnn"][3]
     words = page.command(found.options)
     assert words in runs["cnn"][2].text
-    again = train.parser().parse_args(shlex.split(words)[3:])
-    assert train._config(again) == train._config(found.options)
+    again = parser().parse_args(shlex.split(words)[3:])
+    assert config(again) == config(found.options)
     assert "--dropout 0.2" in words
     assert "--output" not in words
 
@@ -175,11 +178,11 @@ def test_other_kinds_of_models(kind: str, tmp_path: Path, monkeypatch: pytest.Mo
     pixels = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
     labels = np.arange(12) % 10
     np.savez(tmp_path / "data.npz", x_train=pixels, y_train=labels, x_test=pixels, y_test=labels)
-    options = train.parser().parse_args(["--model", kind, "--data-dir", str(tmp_path / "data.npz")])
-    (tmp_path / "config.json").write_text(json.dumps(train._config(options)))
+    options = parser().parse_args(["--model", kind, "--data-dir", str(tmp_path / "data.npz")])
+    (tmp_path / "config.json").write_text(json.dumps(config(options)))
     (tmp_path / "metrics.jsonl").write_text("")
     save_weights(tinynet.models.create(kind), tmp_path / "model.safetensors")
-    monkeypatch.setattr(train, "class_names", lambda args, n: [f"class number {i}" for i in range(n)])
+    monkeypatch.setattr(building, "class_names", lambda args, n: [f"class number {i}" for i in range(n)])
     found = findings.find(tmp_path, "cpu")
     pictures = figures.draw(found)
     text = Page(page.render(found, pictures)).text
@@ -191,10 +194,10 @@ def test_other_kinds_of_models(kind: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_class_names() -> None:
-    options = train.parser().parse_args(["--dataset", "fashion-mnist"])
-    assert train.class_names(options, 10)[9] == "Ankle boot"
+    options = parser().parse_args(["--dataset", "fashion-mnist"])
+    assert class_names(options, 10)[9] == "Ankle boot"
     options.data_dir = Path("numbers.npz")
-    assert train.class_names(options, 3) == ["0", "1", "2"]
+    assert class_names(options, 3) == ["0", "1", "2"]
 
 
 def test_no_mistakes_no_epochs_other_classes(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:

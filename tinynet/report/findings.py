@@ -63,9 +63,9 @@ class Findings:
 
 
 def find(folder: Path, device: str = "auto") -> Findings:
-    """Evaluates the run in this folder. Errors as `tinynet.train.restore`, and DeviceUnavailableError."""
+    """Evaluates the run in this folder. Errors as `tinynet.train.building.restore`, and DeviceUnavailableError."""
     from ..device import require
-    from ..train import class_names, restore
+    from ..train.building import class_names, restore
     from ..trainer import choose_device
 
     place = choose_device(device)

@@ -80,7 +80,7 @@ def render(found: Findings, pictures: dict[str, Picture]) -> str:
 
 def command(options: argparse.Namespace) -> str:
     """The command line of the run: the options that are not their defaults."""
-    from ..train import NOT_OF_THE_RUN, parser
+    from ..train.options import NOT_OF_THE_RUN, parser
 
     words = ["python -m tinynet.train"]
     for action in parser()._actions:
