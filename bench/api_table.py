@@ -29,8 +29,10 @@ with PyTorch where that is installed. What differs on purpose:
   change a tensor's dtype.
 - `view` copies where memory has no view of that shape. `unfold`, `diagonal` and `movedim` of a copy are copies.
 - Wrong shapes and values raise ValueError, wrong types and devices TypeError, where PyTorch raises RuntimeError for most.
-- There are no complex, sparse, quantised or nested tensors, no three-dimensional convolution or pooling, no packed sequences
-  (pad and mask), no lazy modules and no compiler.
+- There are no complex, sparse, quantised or nested tensors, no three-dimensional convolution or pooling, no lazy modules and no
+  compiler.
+- Dtypes are NumPy's: they print without the library's name, and have `kind == "f"` where PyTorch's have `is_floating_point`.
+  Shapes print as tuples.
 - `save` writes safetensors, not pickle; `load` reads any safetensors file.
 """
 

@@ -19,6 +19,7 @@ tensor([0.8176, 0.9820, 0.9985], dtype=float64)
 from __future__ import annotations
 
 import importlib
+import math
 from typing import TYPE_CHECKING, Any
 
 from .tensor import Size, Tensor, as_tensor, from_dlpack, from_numpy, tensor
@@ -95,8 +96,10 @@ from .ops import (
     baddbmm,
     bincount,
     bitwise_and,
+    bitwise_left_shift,
     bitwise_not,
     bitwise_or,
+    bitwise_right_shift,
     bitwise_xor,
     block_diag,
     bmm,
@@ -382,6 +385,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+e, inf, nan, newaxis, pi = math.e, math.inf, math.nan, None, math.pi
+
 _LAZY = (
     "amp",
     "callbacks",
@@ -490,8 +495,10 @@ __all__ = [
     "bfloat16",
     "bincount",
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "block_diag",
     "bmm",
@@ -550,6 +557,7 @@ __all__ = [
     "dropout",
     "dsplit",
     "dstack",
+    "e",
     "einsum",
     "empty",
     "empty_like",
@@ -607,6 +615,7 @@ __all__ = [
     "index_fill",
     "index_put",
     "index_select",
+    "inf",
     "inference_mode",
     "initial_seed",
     "inner",
@@ -677,6 +686,7 @@ __all__ = [
     "multinomial",
     "multiply",
     "mv",
+    "nan",
     "nan_to_num",
     "nanmean",
     "nanmedian",
@@ -685,6 +695,7 @@ __all__ = [
     "ne",
     "neg",
     "negative",
+    "newaxis",
     "nn",
     "no_grad",
     "nonzero",
@@ -698,6 +709,7 @@ __all__ = [
     "optim",
     "outer",
     "permute",
+    "pi",
     "poisson",
     "positive",
     "pow",

@@ -345,18 +345,27 @@ def backward(
     grad_tensors: Grad | Sequence[Grad] = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    *,
+    inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """Adds the gradient of the tensors to `.grad` of every leaf that they were computed from.
 
     grad_tensors   what flows into each tensor; may be None for scalars, where it is 1.
     retain_graph   keep what the graph has saved for another walk; default: the value of create_graph.
     create_graph   record the walk itself, so that the gradients can be differentiated.
+    inputs         the leaves whose `.grad` it is about; default: all.
 
     Raises RuntimeError if a tensor does not require a gradient, is not a scalar and has no grad_tensor, or the graph was
     freed; ValueError for a grad_tensor of another shape.
     """
     roots, grads = _roots(tensors, grad_tensors)
-    _walk(roots, grads, create_graph if retain_graph is None else retain_graph, create_graph, None)
+    wanted = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if any(tensor._node is not None for tensor in wanted or ()):
+        raise RuntimeError("inputs has a tensor that was computed from others, expected leaves")
+    found = _walk(roots, grads, create_graph if retain_graph is None else retain_graph, create_graph, wanted)
+    for leaf, value in zip(wanted or (), found):
+        if value is not None:
+            _accumulate(leaf, value, create_graph)
 
 
 def grad(

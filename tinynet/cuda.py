@@ -119,6 +119,16 @@ def default_stream() -> Stream:
     return Stream(_cupy_stream=cupy.cuda.Stream.null)
 
 
+def manual_seed(seed: int) -> None:
+    """`tinynet.manual_seed`: one generator serves all devices."""
+    from .random import manual_seed
+
+    manual_seed(seed)
+
+
+manual_seed_all = manual_seed
+
+
 def synchronize(wanted: int | str | Device | None = None) -> None:
     """Waits until the device (default: the current one) has done all that was asked of it."""
     capture.refuse("synchronize() waits for the device", "call it after the step")

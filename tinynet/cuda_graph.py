@@ -95,7 +95,7 @@ class _Draws:
         self.generator, self.place, self.count = generator, place, 0
 
     def words(self) -> Any:
-        return np.array([self.generator.seed, self.generator.offset], np.uint64).view(np.int64)
+        return np.array([self.generator.key, self.generator.offset], np.uint64).view(np.int64)
 
 
 class _Update:

@@ -30,28 +30,33 @@ class Generator:
 
     def __init__(self, device: Any = "cpu") -> None:
         self.device = Device(device)
-        self.seed, self.offset = 0, 0
+        self.key, self.offset = 0, 0
 
     def manual_seed(self, seed: int) -> Generator:
         """Starts the sequence that belongs to `seed`, any integer (taken modulo 2**64)."""
         if not isinstance(seed, (int, np.integer)):
             raise TypeError(f"seed is {seed!r}, expected an int")
-        self.seed, self.offset = int(seed) % (1 << 64), 0
+        self.key, self.offset = int(seed) % (1 << 64), 0
         return self
 
+    def seed(self) -> int:
+        """Starts a sequence that cannot be repeated: from a seed of the operating system's, which is returned."""
+        self.manual_seed(int.from_bytes(os.urandom(8), "little"))
+        return self.key
+
     def initial_seed(self) -> int:
-        return self.seed
+        return self.key
 
     def get_state(self) -> Tensor:
         """The state as a tensor of two uint64 bit patterns in int64."""
-        return Tensor._make(np.array([self.seed, self.offset], np.uint64).view(np.int64))
+        return Tensor._make(np.array([self.key, self.offset], np.uint64).view(np.int64))
 
     def set_state(self, state: Tensor) -> None:
         """Takes up a state that `get_state` gave."""
         array = np.asarray(state)
         if array.shape != (2,) or array.dtype != np.int64:
             raise ValueError(f"state has shape {array.shape} and dtype {array.dtype}, expected (2,) and int64")
-        self.seed, self.offset = (int(v) for v in array.view(np.uint64))
+        self.key, self.offset = (int(v) for v in array.view(np.uint64))
 
     def draw(self, count: int) -> dict[str, Any]:
         """Reserves `count` numbers: what `tinynet_kernels.philox_uniform` and its like take to draw them."""
@@ -60,14 +65,14 @@ class Generator:
             return recording.draw(self, blocks(count))
         offset = self.offset
         self.offset += blocks(count)
-        return {"seed": self.seed, "offset": offset}
+        return {"seed": self.key, "offset": offset}
 
     def numpy(self) -> np.random.Generator:
         """A NumPy generator for what needs one, such as permutations; each call gives a different one."""
         capture.refuse("the CPU draws random numbers", "draw them before, or with rand() and randn() on the device")
         offset = self.offset
         self.offset += 1
-        return np.random.Generator(np.random.Philox(key=[self.seed, 1], counter=[offset, 0, 0, 0]))
+        return np.random.Generator(np.random.Philox(key=[self.key, 1], counter=[offset, 0, 0, 0]))
 
 
 default_generator = Generator()
@@ -102,9 +107,7 @@ def manual_seed(seed: int) -> Generator:
 
 def seed() -> int:
     """Makes everything random from here on unrepeatable: a seed from the operating system, which is returned."""
-    chosen = int.from_bytes(os.urandom(8), "little")
-    default_generator.manual_seed(chosen)
-    return chosen
+    return default_generator.seed()
 
 
 def initial_seed() -> int:
@@ -132,25 +135,35 @@ def _draw(kind: str, shape: tuple[int, ...], dtype: Any, device: Any, generator:
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    *shape: Any,
+    size: Any = None,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    return _draw("uniform", ops.sizes(size), dtype, device, generator).requires_grad_(requires_grad)
+    return _draw("uniform", ops.sizes(shape, size), dtype, device, generator).requires_grad_(requires_grad)
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    *shape: Any,
+    size: Any = None,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal numbers."""
-    return _draw("normal", ops.sizes(size), dtype, device, generator).requires_grad_(requires_grad)
+    return _draw("normal", ops.sizes(shape, size), dtype, device, generator).requires_grad_(requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None) -> Tensor:
-    return rand(input.shape, dtype=dtype or input.dtype, device=device or input.device)
+def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return rand(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
-def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None) -> Tensor:
-    return randn(input.shape, dtype=dtype or input.dtype, device=device or input.device)
+def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return randn(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 def randint(
@@ -199,13 +212,26 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     return ops.cast(drawn < input.detach(), input.dtype)
 
 
-def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
-    """Normal numbers with this mean and standard deviation: tensors, or numbers with a size."""
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Normal numbers with this mean and standard deviation: tensors, or numbers with a size.
+
+    dtype, device  for numbers; tensors have their own.
+    """
     like = mean if isinstance(mean, Tensor) else std if isinstance(std, Tensor) else None
     shape = ops.sizes((size,)) if like is None else np.broadcast_shapes(*(getattr(v, "shape", ()) for v in (mean, std)))
-    device = None if like is None else like.device
-    drawn = randn(shape, generator=generator, dtype=None if like is None else like.dtype, device=device)
-    return ops.add(ops.mul(drawn, std), mean)
+    place = {"dtype": dtype, "device": device} if like is None else {"dtype": like.dtype, "device": like.device}
+    drawn = randn(shape, generator=generator, **place)
+    result = ops.add(ops.mul(drawn, std), mean)
+    return result.requires_grad_() if requires_grad else result
 
 
 def multinomial(

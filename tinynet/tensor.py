@@ -23,6 +23,7 @@ from .device import (
     require,
     simulated,
 )
+from .numpy_names import numpy_names
 
 if TYPE_CHECKING:
     from .autograd import Node
@@ -66,7 +67,8 @@ class Size(tuple[int, ...]):
 class Tensor:
     """A multi-dimensional array on a device that can require a gradient.
 
-    Made by `tinynet.tensor(data)` and the other constructors. `data` is anything NumPy makes an array of; it is copied.
+    Made by `tinynet.tensor(data)` and the other constructors. `Tensor(data)` is a copy in the default dtype, whatever the data
+    are, and `Tensor(2, 3)` has that shape and undefined elements.
     """
 
     _array: Any
@@ -83,9 +85,10 @@ class Tensor:
 
     __array_priority__ = 1000  # lets `array * tensor` reach __rmul__
 
-    def __init__(self, data: Any = ()) -> None:
-        self._array = tensor(data, dtype=None)._array
-        self._version = [0]
+    def __init__(self, *data: Any) -> None:
+        sizes = all(isinstance(d, int) for d in data)
+        given = ops.empty(*(data or (0,))) if sizes else tensor(*data, dtype=dtypes.get_default_dtype())
+        self._array, self._version = given._array, [0]
 
     @classmethod
     def _make(cls, array: Any) -> Tensor:
@@ -198,9 +201,14 @@ class Tensor:
         return self
 
     def backward(
-        self, gradient: Tensor | None = None, retain_graph: Bool | None = None, create_graph: Bool = False
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: Bool | None = None,
+        create_graph: Bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
     ) -> None:
-        autograd.backward(self, gradient, retain_graph, create_graph)
+        """`autograd.backward` of this tensor."""
+        autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
         result = Tensor._make(self._array)
@@ -248,7 +256,10 @@ class Tensor:
             raise RuntimeError(f"the result has shape {result.shape}, which does not fit in place into {self.shape}")
         if _KINDS[result._array.dtype.kind] > _KINDS[self._array.dtype.kind]:
             raise RuntimeError(f"the result has dtype {result.dtype}, which does not fit in place into {self.dtype}")
-        self._may_change(result.requires_grad)
+        self._may_change()
+        base = self._base
+        if base is not None and autograd.is_grad_enabled() and (base.requires_grad or result.requires_grad):
+            return self._write_through(base, result)
         if autograd.is_grad_enabled() and (self.requires_grad or result.requires_grad):
             if not result.requires_grad:  # a constant: the gradient of what was here before is 0, but it has one
                 result = ops.where(ops.ones_like(self, dtype=dtypes.bool), result, self)
@@ -262,7 +273,23 @@ class Tensor:
         self._version[0] += 1
         return self
 
-    def _may_change(self, with_history: Bool) -> None:
+    def _write_through(self, base: Tensor, result: Tensor) -> Tensor:
+        """`_inplace` of a view: the tensor it shows takes over value and history, and the view is taken again."""
+        if result._node is not None:
+            result._node.detach_from(self)
+        places = _places(self) + (self.data_ptr() - base.data_ptr()) // self.itemsize
+        if not base.is_contiguous():
+            in_memory = _places(base)
+            in_order = np.zeros(in_memory.max(initial=0) + 1, np.int64)
+            in_order[in_memory.reshape(-1)] = np.arange(base.numel())
+            places = in_order[places]
+        index = module_of(self.device).asarray(places.reshape(-1))
+        base._inplace(ops.set_places(base, index, ops.cast(result, self.dtype)))
+        shown = ops.reshape(ops.getitem(ops.reshape(base, -1), Tensor._make(index)), *self.shape)
+        self.requires_grad, self._node, self._index, self._base_node = True, shown._node, shown._index, base._node
+        return self
+
+    def _may_change(self) -> None:
         """RuntimeError if this tensor must not be modified in place now."""
         if any(s == 0 and n > 1 for s, n in zip(self._array.strides, self._array.shape)):
             raise RuntimeError(
@@ -272,12 +299,8 @@ class Tensor:
             return
         if self.requires_grad and self._node is None:
             raise RuntimeError("a leaf that requires a gradient cannot be modified in place; use no_grad()")
-        base = self._base
-        if base is not None and (base.requires_grad or with_history):
-            raise RuntimeError(
-                "a view of a tensor cannot be modified in place while gradients are recorded; use the operation that "
-                "returns a new tensor"
-            )
+        if self._base is not None:
+            self._base._may_change()
 
     # to Python, NumPy and other devices
 
@@ -421,20 +444,28 @@ class Tensor:
         memo[id(self)] = result
         return result
 
-    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: Bool = False) -> Tensor:
-        return tensor(data, dtype=dtype or self.dtype, device=self.device, requires_grad=requires_grad)
+    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: Bool = False) -> Tensor:
+        return tensor(data, **self._alike(dtype, device), requires_grad=requires_grad)
 
-    def new_zeros(self, *shape: Any, dtype: Any = None) -> Tensor:
-        return ops.zeros(*shape, dtype=dtype or self.dtype, device=self.device)
+    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Bool = False) -> Tensor:
+        return ops.zeros(*size, **self._alike(dtype, device), requires_grad=requires_grad)
 
-    def new_ones(self, *shape: Any, dtype: Any = None) -> Tensor:
-        return ops.ones(*shape, dtype=dtype or self.dtype, device=self.device)
+    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Bool = False) -> Tensor:
+        return ops.ones(*size, **self._alike(dtype, device), requires_grad=requires_grad)
 
-    def new_empty(self, *shape: Any, dtype: Any = None) -> Tensor:
-        return ops.empty(*shape, dtype=dtype or self.dtype, device=self.device)
+    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Bool = False) -> Tensor:
+        return ops.empty(*size, **self._alike(dtype, device), requires_grad=requires_grad)
 
-    def new_full(self, shape: Any, fill_value: Scalar, dtype: Any = None) -> Tensor:
-        return ops.full(shape, fill_value, dtype=dtype or self.dtype, device=self.device)
+    def new_full(
+        self, size: Any, fill_value: Scalar, *, dtype: Any = None, device: Any = None, requires_grad: Bool = False
+    ) -> Tensor:
+        return ops.full(size, fill_value, **self._alike(dtype, device), requires_grad=requires_grad)
+
+    def _alike(self, dtype: Any, device: Any) -> dict[str, Any]:
+        return {
+            "dtype": self.dtype if dtype is None else dtype,
+            "device": self.device if device is None else device,
+        }
 
     # Python's protocols
 
@@ -563,6 +594,12 @@ class Tensor:
 
     __rxor__ = __xor__
 
+    def __lshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(self, other)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(self, other)
+
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as every array's
         return ops.eq(self, other)
 
@@ -601,6 +638,21 @@ class Tensor:
 
     def __ipow__(self, other: Any) -> Tensor:
         return self.pow_(other)
+
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        return self.floor_divide_(other)
+
+    def __imod__(self, other: Any) -> Tensor:
+        return self.remainder_(other)
+
+    def __iand__(self, other: Any) -> Tensor:
+        return self.bitwise_and_(other)
+
+    def __ior__(self, other: Any) -> Tensor:
+        return self.bitwise_or_(other)
+
+    def __ixor__(self, other: Any) -> Tensor:
+        return self.bitwise_xor_(other)
 
     # operations, in the order of the modules of `ops`
 
@@ -796,20 +848,25 @@ class Tensor:
     def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
         return ops.masked_fill(self, mask, value)
 
+    @numpy_names
     def sum(self, dim: Dim = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
         return ops.sum(self, dim, keepdim, dtype=dtype)
 
+    @numpy_names
     def mean(self, dim: Dim = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
         return ops.mean(self, dim, keepdim, dtype=dtype)
 
+    @numpy_names
     def prod(self, dim: Int | None = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
         return ops.prod(self, dim, keepdim, dtype=dtype)
 
+    @numpy_names
     def var(
         self, dim: Dim = None, unbiased: Bool = True, keepdim: Bool = False, *, correction: Int | None = None
     ) -> Tensor:
         return ops.var(self, dim, unbiased, keepdim, correction=correction)
 
+    @numpy_names
     def std(
         self, dim: Dim = None, unbiased: Bool = True, keepdim: Bool = False, *, correction: Int | None = None
     ) -> Tensor:
@@ -818,51 +875,66 @@ class Tensor:
     def norm(self, p: Float | str = "fro", dim: Any = None, keepdim: Bool = False, dtype: Any = None) -> Tensor:
         return ops.norm(self, p, dim, keepdim, dtype)
 
+    @numpy_names
     def logsumexp(self, dim: Dim, keepdim: Bool = False) -> Tensor:
         return ops.logsumexp(self, dim, keepdim)
 
+    @numpy_names
     def softmax(self, dim: Int) -> Tensor:
         return ops.softmax(self, dim)
 
+    @numpy_names
     def log_softmax(self, dim: Int) -> Tensor:
         return ops.log_softmax(self, dim)
 
+    @numpy_names
     def max(self, dim: Any = None, keepdim: Bool = False) -> Any:
         return ops.max(self, dim, keepdim)
 
+    @numpy_names
     def min(self, dim: Any = None, keepdim: Bool = False) -> Any:
         return ops.min(self, dim, keepdim)
 
+    @numpy_names
     def amax(self, dim: Dim = None, keepdim: Bool = False) -> Tensor:
         return ops.amax(self, dim, keepdim)
 
+    @numpy_names
     def amin(self, dim: Dim = None, keepdim: Bool = False) -> Tensor:
         return ops.amin(self, dim, keepdim)
 
+    @numpy_names
     def argmax(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         return ops.argmax(self, dim, keepdim)
 
+    @numpy_names
     def argmin(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         return ops.argmin(self, dim, keepdim)
 
+    @numpy_names
     def all(self, dim: Dim = None, keepdim: Bool = False) -> Tensor:
         return ops.all(self, dim, keepdim)
 
+    @numpy_names
     def any(self, dim: Dim = None, keepdim: Bool = False) -> Tensor:
         return ops.any(self, dim, keepdim)
 
+    @numpy_names
     def count_nonzero(self, dim: Dim = None) -> Tensor:
         return ops.count_nonzero(self, dim)
 
+    @numpy_names
     def cumsum(self, dim: Int, *, dtype: Any = None) -> Tensor:
         return ops.cumsum(self, dim, dtype=dtype)
 
     def cumprod(self, dim: Int, *, dtype: Any = None) -> Tensor:
         return ops.cumprod(self, dim, dtype=dtype)
 
+    @numpy_names
     def sort(self, dim: Int = -1, descending: Bool = False, stable: Bool = False) -> Any:
         return ops.sort(self, dim, descending, stable)
 
+    @numpy_names
     def argsort(self, dim: Int = -1, descending: Bool = False, stable: Bool = False) -> Tensor:
         return ops.argsort(self, dim, descending, stable)
 
@@ -881,9 +953,11 @@ class Tensor:
     def unflatten(self, dim: Int, sizes: Sequence[Int]) -> Tensor:
         return ops.unflatten(self, dim, sizes)
 
+    @numpy_names
     def squeeze(self, dim: Dim = None) -> Tensor:
         return ops.squeeze(self, dim)
 
+    @numpy_names
     def unsqueeze(self, dim: Int) -> Tensor:
         return ops.unsqueeze(self, dim)
 
@@ -1015,8 +1089,8 @@ class Tensor:
     def masked_select(self, mask: Tensor) -> Tensor:
         return ops.masked_select(self, mask)
 
-    def nonzero(self) -> Tensor:
-        return ops.nonzero(self)
+    def nonzero(self, *, as_tuple: Bool = False) -> Any:
+        return ops.nonzero(self, as_tuple=as_tuple)
 
     def acosh(self) -> Tensor:
         return ops.acosh(self)
@@ -1725,6 +1799,14 @@ class Tensor:
         return self._inplace(
             ops.cast(random.rand(*self.shape, device=self.device, generator=generator) < p, self.dtype)
         )
+
+
+def _places(tensor: Tensor) -> Any:
+    """How far from the first element the others lie in memory, in elements: int64 in the shape of the tensor."""
+    places = np.zeros(tensor.shape, np.int64)
+    for axis, (n, stride) in enumerate(zip(tensor.shape, tensor.stride())):
+        places += (np.arange(n) * stride).reshape(-1, *(1,) * (tensor.ndim - 1 - axis))
+    return places
 
 
 _Device = device

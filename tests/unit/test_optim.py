@@ -288,3 +288,15 @@ def test_errors() -> None:
         optim.Adadelta([p], rho=2)
     with pytest.raises(ValueError, match="nesterov needs"):
         optim.SGD([p], nesterov=True)
+
+
+def test_state_by_parameter() -> None:
+    a, b = (tinynet.ones(2, requires_grad=True) for _ in range(2))
+    optimizer = tinynet.optim.SGD([a, b], lr=0.1, momentum=0.9)
+    assert optimizer.state == {}
+    a.sum().backward()
+    optimizer.step()
+    assert list(optimizer.state) == [a]
+    assert optimizer.state[a]["step"] == 1
+    optimizer.state[a]["momentum_buffer"].zero_()
+    assert optimizer.state_dict()["state"][0]["momentum_buffer"].tolist() == [0.0, 0.0]

@@ -303,3 +303,59 @@ def test_generators_repeat() -> None:
 def test_errors(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(tinynet.zeros(3, 4))
+
+
+def test_keywords_that_pytorch_takes(on_device: str) -> None:
+    x = tinynet.arange(6.0).view(2, 3)
+    assert x.sum(axis=0).tolist() == [3.0, 5.0, 7.0]  # type: ignore[call-arg]
+    assert tinynet.mean(x, axis=1, keepdims=True).shape == (2, 1)  # type: ignore[call-arg]
+    assert tinynet.cat([x, x], axis=1).shape == (2, 6)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        x.sum(0, axis=1)  # type: ignore[call-arg]
+    made: list[Any] = [tinynet.zeros, tinynet.ones, tinynet.empty, tinynet.rand, tinynet.randn]
+    assert {f(size=(2, 3)).shape for f in made} == {(2, 3)}
+    assert tinynet.normal(0, 1, size=(2, 1), dtype=tinynet.float64, requires_grad=True).requires_grad
+    assert x.new_zeros(2, dtype=tinynet.int32, device=x.device).dtype == tinynet.int32
+    assert tinynet.zeros_like(x, requires_grad=True).requires_grad
+    rows, columns = (x > 3).nonzero(as_tuple=True)
+    assert (rows.tolist(), columns.tolist()) == ([1, 1], [1, 2])
+    assert [i.tolist() for i in tinynet.tensor(5).nonzero(as_tuple=True)] == [[0]]
+    assert tinynet.split(x, split_size_or_sections=2, dim=1)[1].shape == (2, 1)
+
+
+def test_shifts_and_operators_in_place(on_device: str) -> None:
+    x = tinynet.tensor([5, 8])
+    assert (x << 1).tolist() == [10, 16]
+    assert (x >> 2).tolist() == [1, 2]
+    view = x.view(2)
+    x //= 2
+    x %= 3
+    x |= 4
+    x &= 6
+    x ^= 1
+    assert view is not x
+    assert view.tolist() == [7, 5]  # all of it in one memory: 5 // 2 % 3 = 2, 8 // 2 % 3 = 1
+
+
+def test_numpy_numbers_do_not_promote(on_device: str) -> None:
+    for number in (np.float64(2), np.float32(2), np.int64(2), np.bool_(True)):
+        assert (tinynet.ones(2) * number).dtype == tinynet.float32
+        assert (number * tinynet.ones(2)).dtype == tinynet.float32
+    assert (tinynet.ones(2, dtype=tinynet.int32) + np.int64(1)).dtype == tinynet.int32
+    assert tinynet.tensor(np.float32(1.5)).tolist() == 1.5
+
+
+def test_the_constructor_of_the_class() -> None:
+    assert tinynet.Tensor([1, 2]).dtype == tinynet.float32
+    assert tinynet.Tensor(2, 3).shape == (2, 3)
+    assert tinynet.Tensor().shape == (0,)
+    assert tinynet.Size([2, 3]).numel() == 6
+    assert tinynet.ones(2, 3).shape[1:].__add__((4,)).numel() == 12
+    assert (tinynet.pi, tinynet.newaxis) == (np.pi, None)
+
+
+def test_seeds_of_the_generator() -> None:
+    generator = tinynet.Generator()
+    assert generator.seed() == generator.initial_seed() != 0
+    tinynet.cuda.manual_seed_all(3)
+    assert tinynet.initial_seed() == 3

@@ -49,7 +49,7 @@ class Module:
         self.__dict__.update(fields)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} does not define forward()")
+        raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for hook, with_kwargs in self._forward_pre_hooks:

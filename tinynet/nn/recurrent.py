@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from .. import ops
@@ -11,6 +13,7 @@ from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter
+from .utils.rnn import PackedSequence
 
 _GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
@@ -73,38 +76,98 @@ class RNNBase(Module):
         gates = F.linear(x, getattr(self, f"weight_ih_{suffix}"), getattr(self, f"bias_ih_{suffix}", None))
         return gates, getattr(self, f"weight_hh_{suffix}"), getattr(self, f"bias_hh_{suffix}", None)
 
-    def _run(self, input: Tensor, states: list[Tensor] | None, count: int) -> tuple[Tensor, list[Tensor]]:
+    def _packed_direction(
+        self, x: Tensor, sizes: list[int], states: list[Tensor], suffix: str, reverse: bool
+    ) -> list[Tensor]:
+        """`_direction` over packed sequences: over each stretch of steps at which the same sequences go on."""
+        stretches = []  # first row, steps, sequences
+        row = 0
+        for size, alike in groupby(sizes):
+            steps = len(list(alike))
+            stretches.append((row, steps, size))
+            row += steps * size
+        outputs: list[Tensor] = []
+        ended: list[list[Tensor]] = []  # the last states of the sequences that are over, the shortest ones first
+        going: list[Tensor] = []
+        for row, steps, size in reversed(stretches) if reverse else stretches:
+            if not going:
+                going = [state[:size] for state in states]
+            elif reverse:  # longer sequences have been going on; the others begin at their ends
+                going = [ops.cat([now, state[len(now) : size]]) for now, state in zip(going, states)]
+            elif size < len(going[0]):
+                ended.append([now[size:] for now in going])
+                going = [now[:size] for now in going]
+            rows = x[row : row + steps * size].reshape(steps, size, x.shape[-1])
+            output, *going = self._direction(rows, going, suffix, reverse)
+            outputs.append(output.reshape(steps * size, self.hidden_size))
+        last = [ops.cat([now, *reversed(over)]) for now, over in zip(going, zip(*ended))] if ended else going
+        return [ops.cat(outputs[::-1] if reverse else outputs), *last]
+
+    def _run(self, input: Any, states: list[Tensor] | None, count: int) -> tuple[Any, list[Tensor]]:
         """The output and the `count` last states, in the layout that the caller has: batched or not, batch first or not."""
+        if isinstance(input, PackedSequence):
+            return self._run_packed(input, states, count)
         if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
             raise ValueError(f"input has shape {input.shape}, expected 2 or 3 dimensions ending in {self.input_size}")
         batched, directions = input.ndim == 3, 1 + self.bidirectional
         x = input if batched else input.unsqueeze(1)
         x = x.transpose(0, 1) if batched and self.batch_first else x
         expected: tuple[int, ...] = (self.num_layers * directions, x.shape[1], self.hidden_size)
+        states = self._first_states(input, states, count, expected if batched else (expected[0], expected[2]))
+        states = states if batched else [state.unsqueeze(1) for state in states]
+        x, final_states = self._layers(x, states, self._direction)
+        if not batched:
+            return x.squeeze(1), [state.squeeze(1) for state in final_states]
+        return (x.transpose(0, 1) if self.batch_first else x), final_states
+
+    def _run_packed(
+        self, input: PackedSequence, states: list[Tensor] | None, count: int
+    ) -> tuple[PackedSequence, list[Tensor]]:
+        sizes = input.batch_sizes.tolist()
+        if input.data.shape[1:] != (self.input_size,):
+            raise ValueError(f"input.data has shape {input.data.shape}, expected (steps, {self.input_size})")
+        shape = (self.num_layers * (1 + self.bidirectional), sizes[0], self.hidden_size)
+        states = self._first_states(input.data, states, count, shape)
+        if input.sorted_indices is not None:
+            states = [state.index_select(1, input.sorted_indices) for state in states]
+
+        def run(x: Tensor, given: list[Tensor], suffix: str, reverse: bool) -> list[Tensor]:
+            return self._packed_direction(x, sizes, given, suffix, reverse)
+
+        data, last = self._layers(input.data, states, run)
+        if input.unsorted_indices is not None:
+            last = [state.index_select(1, input.unsorted_indices) for state in last]
+        return input._replace(data=data), last
+
+    def _first_states(
+        self, input: Tensor, states: list[Tensor] | None, count: int, shape: tuple[int, ...]
+    ) -> list[Tensor]:
+        """The given states, or zeros. ValueError for another shape."""
         if states is None:
-            states = [ops.zeros(expected, dtype=input.dtype, device=input.device)] * count
-        else:
-            wanted = expected if batched else (expected[0], expected[2])
-            for name, state in zip(("h_0", "c_0"), states):
-                if state.shape != wanted:
-                    raise ValueError(f"{name} has shape {state.shape}, expected {wanted} for an input {input.shape}")
-            states = states if batched else [state.unsqueeze(1) for state in states]
+            return [ops.zeros(shape, dtype=input.dtype, device=input.device)] * count
+        for name, state in zip(("h_0", "c_0"), states):
+            if state.shape != shape:
+                raise ValueError(f"{name} has shape {state.shape}, expected {shape} for an input {input.shape}")
+        return states
+
+    def _layers(
+        self, x: Tensor, states: list[Tensor], run: Callable[[Tensor, list[Tensor], str, bool], list[Tensor]]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The last layer's output, and the last states of all layers and directions, each stacked."""
+        directions = 1 + self.bidirectional
         last: list[list[Tensor]] = []
         for layer in range(self.num_layers):
             outputs = []
             for direction in range(directions):
                 given = [state[layer * directions + direction] for state in states]
                 suffix = f"l{layer}{'_reverse' if direction else ''}"
-                output, *final = self._direction(x, given, suffix, bool(direction))
+                output, *final = run(x, given, suffix, bool(direction))
                 outputs.append(output)
                 last.append(final)
             x = ops.cat(outputs, -1) if self.bidirectional else outputs[0]
             if layer + 1 < self.num_layers:
                 x = F.dropout(x, self.dropout, self.training)
-        final_states = [ops.stack(parts) for parts in zip(*last)]
-        if not batched:
-            return x.squeeze(1), [state.squeeze(1) for state in final_states]
-        return (x.transpose(0, 1) if self.batch_first else x), final_states
+        return x, [ops.stack(parts) for parts in zip(*last)]
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
@@ -125,7 +188,7 @@ class RNN(RNNBase):
 
     `rnn(input, h_0)` of input (T, N, inputs), (N, T, inputs) if batch_first, or (T, inputs), and h_0 (layers * directions,
     N, H), zeros by default, gives the last layer's h_t for all t and the h after the last step for all layers. In training,
-    `dropout` is applied between layers. A wrong shape is a ValueError.
+    `dropout` is applied between layers. A `PackedSequence` as input gives one as output. A wrong shape is a ValueError.
     """
 
     def __init__(
@@ -151,7 +214,7 @@ class RNN(RNNBase):
         output = ops.rnn(gates, states[0], weight, bias, self.nonlinearity, reverse)
         return [output, _last(output, states[0], reverse)]
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
         output, (hidden,) = self._run(input, None if hx is None else [hx], 1)
         return output, hidden
 
@@ -169,7 +232,7 @@ class LSTM(RNNBase):
         output, cell = ops.lstm(gates, states[0], states[1], weight, bias, reverse)
         return [output, _last(output, states[0], reverse), cell]
 
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Any, tuple[Tensor, Tensor]]:
         output, (hidden, cell) = self._run(input, None if hx is None else list(hx), 2)
         return output, (hidden, cell)
 
@@ -184,7 +247,7 @@ class GRU(RNNBase):
         output = ops.gru(gates, states[0], weight, bias, reverse)
         return [output, _last(output, states[0], reverse)]
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
         output, (hidden,) = self._run(input, None if hx is None else [hx], 1)
         return output, hidden
 

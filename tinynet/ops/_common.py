@@ -32,6 +32,8 @@ def _pair(a: Tensor, b: Any) -> tuple[Tensor, Any]:
     kind = a._array.dtype.kind
     if isinstance(b, builtins.bool):
         return a, b
+    if isinstance(b, np.generic):  # numbers too, though NumPy would have them promote
+        return _pair(a, b.item())
     if isinstance(b, float):
         return (a, b) if kind == "f" else (cast_to(a, dtypes.get_default_dtype()), b)
     if isinstance(b, int):
@@ -107,9 +109,9 @@ def wrap_all(dim: Any, ndim: int) -> tuple[int, ...]:
     return dims if ndim else ()
 
 
-def sizes(shape: Sequence[Any]) -> tuple[int, ...]:
-    """A shape given as separate ints or as one sequence."""
-    given: Sequence[Any] = shape
+def sizes(shape: Sequence[Any], size: Any = None) -> tuple[int, ...]:
+    """A shape given as separate ints, as one sequence, or by the keyword `size`."""
+    given: Sequence[Any] = shape if size is None else (size,)
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = given[0]
     return tuple(int(s) for s in given)

@@ -128,6 +128,14 @@ def bitwise_xor(input: Tensor, other: Any) -> Tensor:
     return _plain("bitwise_xor", input, other)
 
 
+def bitwise_left_shift(input: Tensor, other: Any) -> Tensor:
+    return _plain("left_shift", input, other)
+
+
+def bitwise_right_shift(input: Tensor, other: Any) -> Tensor:
+    return _plain("right_shift", input, other)
+
+
 def isin(elements: Tensor, test_elements: Tensor) -> Tensor:
     """Whether each element is among the test elements."""
     return _plain("isin", elements, test_elements)

@@ -22,16 +22,16 @@ def _dtype(dtype: Any) -> dtypes.DType:
     return dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
 
 
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    return _made(lambda m: m.zeros(sizes(size), _dtype(dtype)), device, requires_grad)
+def zeros(*shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return _made(lambda m: m.zeros(sizes(shape, size), _dtype(dtype)), device, requires_grad)
 
 
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    return _made(lambda m: m.ones(sizes(size), _dtype(dtype)), device, requires_grad)
+def ones(*shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return _made(lambda m: m.ones(sizes(shape, size), _dtype(dtype)), device, requires_grad)
 
 
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    return _made(lambda m: m.empty(sizes(size), _dtype(dtype)), device, requires_grad)
+def empty(*shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return _made(lambda m: m.empty(sizes(shape, size), _dtype(dtype)), device, requires_grad)
 
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -69,24 +69,28 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     return _made(lambda module: module.eye(n, m, dtype=_dtype(dtype)), device, requires_grad)
 
 
-def _like(input: Tensor, name: str, dtype: Any, device: Any, *args: Any) -> Tensor:
+def _like(input: Tensor, name: str, dtype: Any, device: Any, requires_grad: bool, *args: Any) -> Tensor:
     wanted = input.dtype if dtype is None else dtypes.as_dtype(dtype)
     return _made(
-        lambda m: getattr(m, name)(input.shape, *args, wanted), input.device if device is None else device, False
+        lambda m: getattr(m, name)(input.shape, *args, wanted),
+        input.device if device is None else device,
+        requires_grad,
     )
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None) -> Tensor:
-    return _like(input, "zeros", dtype, device)
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return _like(input, "zeros", dtype, device, requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None) -> Tensor:
-    return _like(input, "ones", dtype, device)
+def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return _like(input, "ones", dtype, device, requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None) -> Tensor:
-    return _like(input, "empty", dtype, device)
+def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return _like(input, "empty", dtype, device, requires_grad)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
-    return _like(input, "full", dtype, device, fill_value)
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    return _like(input, "full", dtype, device, requires_grad, fill_value)

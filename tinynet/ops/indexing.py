@@ -147,13 +147,13 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         value = tensor(value, dtype=input.dtype, device=input.device)
     value = value.to(device=input.device, dtype=input.dtype)
     if is_grad_enabled() and (input.requires_grad or value.requires_grad):
-        input._may_change(value.requires_grad)
+        input._may_change()
         result: Tensor = SetItem.apply(input, value, raw)
         if result._node is not None:
             _guard(result._node, index)
         input._inplace(result)
         return
-    input._may_change(False)
+    input._may_change()
     input._array[raw] = value._array
     input._version[0] += 1
 
@@ -305,8 +305,15 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     return getitem(input, mask.expand(input.shape).contiguous())
 
 
-def nonzero(input: Tensor) -> Tensor:
-    """The indices of the elements that are not 0, one a row: int64."""
+def set_places(input: Tensor, places: Any, values: Tensor) -> Tensor:
+    """A copy of `input` with the values at places, an array, of its flattened elements."""
+    return SetItem.apply(input.reshape(-1), values.reshape(-1), places).reshape(input.shape)
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The indices of the elements that are not 0, one a row: int64; or a tuple with the indices along each dimension."""
+    if as_tuple:
+        return nonzero(input.reshape(1) if input.ndim == 0 else input).unbind(1)
     if input.ndim == 0:
         return Tensor._make(xp(input._array).zeros((int(bool(input)), 0), np.int64))
     found = xp(input._array).nonzero(input._array)

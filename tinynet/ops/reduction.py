@@ -11,6 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..autograd import Op
 from ..device import xp
+from ..numpy_names import numpy_names
 from ..tensor import Tensor
 from ._common import as_float, wrap, wrap_all
 from .creation import ones_like
@@ -24,6 +25,9 @@ class ValuesIndices(NamedTuple):
 
     values: Tensor
     indices: Tensor
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(\nvalues={self.values!r},\nindices={self.indices!r})"
 
 
 def _kept(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
@@ -100,6 +104,7 @@ class CumSum(Op):
         return gy.flip(ctx.dim).cumsum(ctx.dim).flip(ctx.dim), None
 
 
+@numpy_names
 def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum over all or some dimensions; booleans and short integers are summed as int64."""
     if dtype is not None:
@@ -109,6 +114,7 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     return Sum.apply(input, wrap_all(dim, input.ndim), keepdim)
 
 
+@numpy_names
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     if dtype is not None:
         input = cast(input, dtypes.as_dtype(dtype))
@@ -122,6 +128,7 @@ def _count(input: Tensor, dims: tuple[int, ...]) -> int:
     return math.prod(input._array.shape[d] for d in dims)
 
 
+@numpy_names
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     if dtype is not None:
         input = cast(input, dtypes.as_dtype(dtype))
@@ -134,6 +141,7 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
     return Prod.apply(input, wrap(dim, input.ndim), keepdim)
 
 
+@numpy_names
 def var(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
@@ -144,6 +152,7 @@ def var(
     return sum(deviation * deviation, dims, keepdim) / builtins.max(_count(input, dims) - less, 0)
 
 
+@numpy_names
 def std(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
@@ -190,10 +199,12 @@ def norm(input: Tensor, p: float | str = "fro", dim: Any = None, keepdim: bool =
     return sum(abs(input) ** p, dims, keepdim) ** (1 / p)
 
 
+@numpy_names
 def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return _extreme("max", input, dim, keepdim)
 
 
+@numpy_names
 def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return _extreme("min", input, dim, keepdim)
 
@@ -205,11 +216,13 @@ def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     return Extreme.apply(input, name, dims, keepdim)
 
 
+@numpy_names
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element; along `dim`, (values, indices); with a second tensor, `maximum`."""
     return _max_or_min("max", input, dim, keepdim)
 
 
+@numpy_names
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element; along `dim`, (values, indices); with a second tensor, `minimum`."""
     return _max_or_min("min", input, dim, keepdim)
@@ -229,11 +242,13 @@ def _max_or_min(name: str, input: Tensor, dim: Any, keepdim: bool) -> Any:
     return ValuesIndices(values, indices)
 
 
+@numpy_names
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the largest element, the first of equal ones: int64."""
     return _arg("argmax", input, dim, keepdim)
 
 
+@numpy_names
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the smallest element, the first of equal ones: int64."""
     return _arg("argmin", input, dim, keepdim)
@@ -252,19 +267,23 @@ def _arg(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     return Tensor._make(xp(array).asarray(result).astype(np.int64))
 
 
+@numpy_names
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return Tensor._make(xp(input._array).asarray(input._array.all(axis=wrap_all(dim, input.ndim), keepdims=keepdim)))
 
 
+@numpy_names
 def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return Tensor._make(xp(input._array).asarray(input._array.any(axis=wrap_all(dim, input.ndim), keepdims=keepdim)))
 
 
+@numpy_names
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """How many elements are not 0: int64."""
     return sum(input != 0, dim)
 
 
+@numpy_names
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     if dtype is not None:
         input = cast(input, dtypes.as_dtype(dtype))
@@ -287,6 +306,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     return Tensor._make(xp(input._array).cumprod(input._array, axis=at))
 
 
+@numpy_names
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) without overflow."""
     dims = wrap_all(dim, input.ndim)
@@ -298,12 +318,14 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     return result if keepdim else result.squeeze(dims)
 
 
+@numpy_names
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """exp(input) / sum(exp(input)) along `dim`."""
     input = as_float(input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
     return Softmax.apply(input, wrap(dim, input.ndim))
 
 
+@numpy_names
 def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The logarithm of softmax, computed without it."""
     input = as_float(input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
@@ -345,6 +367,7 @@ class LogSoftmax(Op):
         return gy - exp(ctx.output()) * sum(gy, ctx.dim, True), None
 
 
+@numpy_names
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that sort along `dim`, equal elements in their order whether `stable` or not: int64."""
     array, m = input._array, xp(input._array)
@@ -358,6 +381,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     return Tensor._make(order.astype(np.int64))
 
 
+@numpy_names
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
     """The elements in order along `dim`, and their places; equal ones keep their order whether `stable` or not."""
     indices = argsort(input, dim, descending)

@@ -22,7 +22,8 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 def argwhere(input: Tensor) -> Tensor:
     """The indices of the elements that are not 0, one a row: int64."""
-    return nonzero(input)
+    found: Tensor = nonzero(input)
+    return found
 
 
 def index_put(input: Tensor, indices: tuple[Any, ...], values: Any, accumulate: bool = False) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..autograd import Op
 from ..device import xp
+from ..numpy_names import numpy_names
 from ..tensor import Tensor
 from ._common import same_device, sizes, unbroadcast, wrap
 
@@ -153,6 +154,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     return reshape(input, (*input.shape[:at], *sizes, *input.shape[at + 1 :]))
 
 
+@numpy_names
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without the dimensions of size 1: all of them, or those named."""
     dims = (
@@ -163,6 +165,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     return reshape(input, tuple(n for i, n in enumerate(input.shape) if not (i in dims and n == 1)))
 
 
+@numpy_names
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     at = wrap(dim, input.ndim + 1)
     return reshape(input, (*input.shape[:at], 1, *input.shape[at:]))
@@ -270,6 +273,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     return Roll.apply(input, tuple(shifts) if isinstance(shifts, (tuple, list)) else shifts, axes)
 
 
+@numpy_names
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors one after the other along an existing dimension."""
     given = list(tensors)
@@ -287,6 +291,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 concat = cat
 
 
+@numpy_names
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors, all of one shape, along a new dimension."""
     given = list(tensors)
@@ -314,19 +319,20 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return input[(slice(None),) * wrap(dim, input.ndim) + (index,)]
 
 
-def split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of `split_size` elements along `dim`, the last one shorter; or of the sizes in a list."""
-    total = input.shape[wrap(dim, input.ndim)]
-    if isinstance(split_size, (list, tuple)):
-        lengths = list(split_size)
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of so many elements along `dim`, the last one shorter; or of the sizes in a list."""
+    size = split_size_or_sections
+    total = tensor.shape[wrap(dim, tensor.ndim)]
+    if isinstance(size, (list, tuple)):
+        lengths = list(size)
         if builtins.sum(lengths) != total:
-            raise ValueError(f"split_size is {lengths}, expected numbers that add up to {total}")
-    elif split_size < 1:
-        raise ValueError(f"split_size is {split_size}, expected at least 1")
+            raise ValueError(f"split_size_or_sections is {lengths}, expected numbers that add up to {total}")
+    elif size < 1:
+        raise ValueError(f"split_size_or_sections is {size}, expected at least 1")
     else:
-        lengths = [builtins.min(split_size, total - s) for s in range(0, total, split_size)] or [0]
+        lengths = [builtins.min(size, total - s) for s in range(0, total, size)] or [0]
     starts = np.cumsum([0, *lengths])
-    return tuple(narrow(input, dim, int(s), n) for s, n in zip(starts, lengths))
+    return tuple(narrow(tensor, dim, int(s), n) for s, n in zip(starts, lengths))
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:

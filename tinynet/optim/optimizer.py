@@ -148,6 +148,13 @@ class Optimizer:
                 for name, value in states.get(id(p), {}).items():
                     arena.state(name)[slot] = value.to(arena.device).to(arena.dtype)._array.reshape(-1)
 
+    @property
+    def state(self) -> dict[Tensor, dict[str, Any]]:
+        """{parameter: {"step": n, name: tensor}} for those that have been updated; writing to the tensors changes the state."""
+        states = self._states_by_param()
+        params = (p for group in self.param_groups for p in group["params"])
+        return {p: {"step": self.steps(p), **states.get(id(p), {})} for p in params if id(p) in self._steps}
+
     def state_dict(self) -> dict[str, Any]:
         """{"state": {index: {"step": n, name: tensor}}, "param_groups": [...]}, as PyTorch's."""
         states = self._states_by_param()
