@@ -49,7 +49,7 @@ def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequenc
     gx, target = _target(outputs[0])
     for c, o in groups(g):
         weights = filters(w[o], swapped=True)
-        shift, floor = start_and_floor(weights, None, None)
+        shift, floor = start_and_floor(weights.shape[0] * weights.shape[2], gy.dtype, None, None)
         plan = positions.input_grad(g, weights.shape[2])
         _product(source, plan, weights, shift, target, o.start, c, floor)
     if target is not gx:
@@ -77,7 +77,7 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
 def operands(w: Any, bias: Any, activation: str | None) -> tuple[Any, Any, Any]:
     """The panel of the weights (O, C, KH, KW), the row that the sums start from, and the least result."""
     weights = filters(w)
-    return weights, *start_and_floor(weights, bias, activation)
+    return weights, *start_and_floor(weights.shape[0] * weights.shape[2], w.dtype, bias, activation)
 
 
 def filters(w: Any, swapped: bool = False) -> Any:
@@ -89,12 +89,12 @@ def filters(w: Any, swapped: bool = False) -> Any:
     return _packed(w, (1, row, column), (window, rows, columns))
 
 
-def start_and_floor(weights: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
-    """The row that the sums with a panel start from, and the least result."""
-    start = np.zeros(weights.shape[0] * weights.shape[2], weights.dtype)
+def start_and_floor(columns: int, dtype: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
+    """The row of so many columns that sums start from, and the least result."""
+    start = np.zeros(columns, dtype)
     if bias is not None:
         start[: bias.size] = bias
-    return start, weights.dtype.type(0 if activation == "relu" else -np.inf)
+    return start, dtype.type(0 if activation == "relu" else -np.inf)
 
 
 def _product(

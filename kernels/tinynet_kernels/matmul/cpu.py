@@ -14,6 +14,7 @@ import numpy as np
 from ..runtime.memory import empty
 
 LARGE = 1 << 30  # multiplications and additions
+FEW = 512  # rows
 
 
 def matmul(
@@ -42,11 +43,11 @@ def matmul(
 def _tiles(y: Any, a: Any, b: Any, bias: Any, activation: str | None) -> None:
     if 4 * a.shape[0] <= b.shape[1] and b.T.flags.c_contiguous and not b.flags.c_contiguous:
         # (b.T @ a.T).T: the small matrix is rearranged instead of the large one
+        from ..conv2d import cpu, loops
+
         turned = empty((b.shape[1], a.shape[0]), y.dtype)
         _product(turned, b.T, a.T, None, None)
-        np.add(turned.T, 0 if bias is None else bias, out=y)
-        if activation == "relu":
-            np.maximum(y, 0, out=y)
+        loops.turn(turned, *cpu.start_and_floor(b.shape[1], y.dtype, bias, activation), y)
         return
     _product(y, a, b, bias, activation)
 
@@ -57,10 +58,11 @@ def _product(y: Any, a: Any, b: Any, bias: Any, activation: str | None) -> None:
     columns = a.flags.f_contiguous and not a.flags.c_contiguous
     flat = a.T.reshape(-1) if columns else np.ascontiguousarray(a).reshape(-1)
     row, step = (1, a.shape[0]) if columns else (a.shape[1], 1)
-    weights = cpu.panel(b)
+    # a few rows see a matrix too seldom for it to be worth a copy in blocks
+    weights = b[None] if a.shape[0] <= FEW and cpu.whole_rows(b) else cpu.panel(b)
     taps = np.array([0, 0, a.shape[1]], np.int64)
     plan = positions.SINGLE._replace(taps=taps)
-    start, floor = cpu.start_and_floor(weights, bias, activation)
+    start, floor = cpu.start_and_floor(weights.shape[0] * weights.shape[2], y.dtype, bias, activation)
     loops.product(
         *(flat, a.shape[0], row, step, plan, weights, start, y.reshape(-1), y.shape[1], y.shape[1]),
         *(floor, cpu.lanes(a), cpu.PIECES),
