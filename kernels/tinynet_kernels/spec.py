@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .precision import check_precision, in_single
-from .runtime import memory
+from .runtime import memory, threads
 
 Array = Any  # numpy.ndarray, cupy.ndarray or a simulated device array
 Outputs = Sequence[tuple[tuple[int, ...], Any]]  # (shape, dtype) of each output
@@ -104,6 +104,8 @@ class KernelSpec:
         unknown `variant`.
         """
         kind, like = self._device(args)
+        if kind == "cpu" and _TEAM is not None:
+            _TEAM.look()
         wanted = self.check(*args, **params)
         with nullcontext() if isinstance(like, np.ndarray) else like.device:
             outputs = self._outputs(out, wanted, kind, like)
@@ -184,6 +186,7 @@ _HOST = frozenset((np.ndarray, type(None), int, float, bool, str, tuple, list)) 
 _HALF = np.dtype(np.float16)
 _REGISTRY: dict[str, KernelSpec] = {}
 _LOADED: dict[str, Callable[..., Any]] = {}
+_TEAM = threads.make()
 
 
 _watch: Callable[[KernelSpec, Any, Any, Callable[[], None]], None] | None = None
