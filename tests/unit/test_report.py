@@ -111,14 +111,14 @@ def test_findings(runs: Any, kind: str) -> None:
 
 def test_what_a_model_has_and_has_not(runs: Any) -> None:
     cnn, mlp = (runs[kind][3] for kind in ("cnn", "mlp"))
-    assert cnn.cam_layer == "7"
-    assert cnn.explained_mistakes.cam.shape == (10, 3, 3)
+    assert cnn.cam_layer == "5"
+    assert cnn.explained_mistakes.cam.shape == (10, 5, 5)
     assert cnn.weights.shape == (32, 1, 3, 3)
     assert mlp.cam_layer == ""
     assert mlp.explained_mistakes.cam is None
     assert mlp.weights.shape == (32, 1, 28, 28)
     assert "There is no Grad-CAM, as the model mlp has no feature maps" in runs["mlp"][2].text
-    assert "Grad-CAM is where in the feature maps of layer 7" in runs["cnn"][2].text
+    assert "Grad-CAM is where in the feature maps of layer 5" in runs["cnn"][2].text
     assert "32 of 512 units" in runs["mlp"][2].text
 
 

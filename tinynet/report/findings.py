@@ -20,6 +20,7 @@ from ..tensor import Tensor
 
 HARDEST, EXAMPLES, FILTERS = 20, 10, 64  # how many at most
 STEPS = 50  # of the integrated gradients
+MAPS = 4  # pixels a side of the feature maps of Grad-CAM, at least, if there are any
 
 
 @dataclass
@@ -137,14 +138,16 @@ def _explain(images: Images, model: Any, layer: Module | None, place: Any) -> No
 
 
 def _last_maps(model: Module, inputs: Tensor) -> str | None:
-    """The name of the module that gives the last feature maps (N, C, H, W) larger than one pixel."""
-    names: list[str] = []
+    """The name of the module that gives the last feature maps (N, C, H, W) of MAPS pixels a side or more, so that they show
+    where; else the last ones larger than one pixel."""
+    fine: list[str] = []
+    coarse: list[str] = []
     handles = []
     for name, module in model.named_modules():
 
         def note(module: Module, args: Any, output: Any, name: str = name) -> None:
             if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
-                names.append(name)
+                (fine if min(output.shape[2:]) >= MAPS else coarse).append(name)
 
         if name:
             handles.append(module.register_forward_hook(note))
@@ -154,6 +157,7 @@ def _last_maps(model: Module, inputs: Tensor) -> str | None:
     finally:
         for handle in handles:
             handle.remove()
+    names = fine or coarse
     return names[-1] if names else None
 
 
