@@ -626,3 +626,14 @@ def test_backward_for_some_inputs_only() -> None:
     assert b.grad is None
     with pytest.raises(RuntimeError, match="expected leaves"):
         (a * b).sum().backward(inputs=[a * 1])
+
+
+def test_views_of_memory_in_another_order() -> None:
+    a = tinynet.arange(6.0).view(2, 3).requires_grad_()
+    turned = a.t() * 1  # its memory is column by column
+    assert not turned.is_contiguous() or turned.device.type == "cuda"
+    turned[1:, 0].mul_(10)
+    assert turned.tolist() == [[0.0, 3.0], [10.0, 4.0], [20.0, 5.0]]
+    (turned * turned).sum().backward()
+    assert a.grad is not None
+    assert a.grad.tolist() == [[0.0, 200.0, 400.0], [6.0, 8.0, 10.0]]

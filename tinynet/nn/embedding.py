@@ -79,3 +79,88 @@ class Embedding(Module):
         extra = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         extra += "" if self.max_norm is None else f", max_norm={self.max_norm}"
         return f"{self.num_embeddings}, {self.embedding_dim}{extra}"
+
+
+class EmbeddingBag(Module):
+    """Means, sums or largest elements of bags of rows of a table: see `nn.functional.embedding_bag`.
+
+    The table is (num_embeddings, embedding_dim), normal at first; the row `padding_idx` is 0 and left out of the bags.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if mode not in ("mean", "sum", "max"):
+            raise ValueError(f"mode is {mode!r}, expected 'mean', 'sum' or 'max'")
+        table = Embedding(
+            num_embeddings,
+            embedding_dim,
+            padding_idx,
+            max_norm,
+            norm_type,
+            scale_grad_by_freq,
+            sparse,
+            _weight,
+            device=device,
+            dtype=dtype,
+        )
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, table.padding_idx
+        self.max_norm, self.norm_type = max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        self.mode, self.include_last_offset = mode, include_last_offset
+        self.weight = table.weight
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:
+        """A table that holds these vectors, and keeps them if `freeze`."""
+        if embeddings.ndim != 2:
+            raise ValueError(f"embeddings has shape {embeddings.shape}, expected 2 dimensions")
+        options = (max_norm, norm_type, scale_grad_by_freq, mode, sparse)
+        rows, columns = embeddings.shape
+        bag = cls(rows, columns, *options, embeddings, include_last_offset, padding_idx)
+        bag.weight.requires_grad_(not freeze)
+        return bag
+
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
+        return F.embedding_bag(
+            input,
+            self.weight,
+            offsets,
+            self.max_norm,
+            self.norm_type,
+            mode=self.mode,
+            per_sample_weights=per_sample_weights,
+            include_last_offset=self.include_last_offset,
+            padding_idx=self.padding_idx,
+        )
+
+    def extra_repr(self) -> str:
+        extra = "" if self.max_norm is None else f", max_norm={self.max_norm}"
+        extra += f", mode={self.mode!r}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{extra}" + (
+            "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        )

@@ -1,6 +1,6 @@
-"""Optimizers under the names of `torch.optim`, and `lr_scheduler`."""
+"""Optimizers under the names of `torch.optim`, `lr_scheduler` and `swa_utils`."""
 
-from . import lr_scheduler
+from . import lr_scheduler, swa_utils
 from .adaptive import Adadelta, Adagrad, Adamax, NAdam, RAdam
 from .algorithms import SGD, Adam, AdamW, RMSprop
 from .lbfgs import LBFGS
@@ -21,4 +21,5 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "lr_scheduler",
+    "swa_utils",
 ]

@@ -39,7 +39,8 @@ from .activations import (
 )
 from .attention import scaled_dot_product_attention
 from .convolution import conv1d, conv_transpose1d
-from .lookup import embedding
+from .ctc import ctc_loss
+from .lookup import embedding, embedding_bag
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -113,12 +114,14 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "dropout1d",
     "dropout2d",
     "elu",
     "elu_",
     "embedding",
+    "embedding_bag",
     "fold",
     "gaussian_nll_loss",
     "gelu",
