@@ -138,7 +138,7 @@ def forms() -> Iterator[Form]:
     yield Form("conv2d of 9 products", lambda: direct.few_products(FLOAT32, 9, False))
     yield Form("matmul 128x128 transposed", lambda: matmul.product(FLOAT32, tiles.LARGE, False, True, True))
     yield Form("matmul 256x128 unaligned", lambda: matmul.product(FLOAT32, tiles.HUGE, True, False, False))
-    for tile in (tiles.MEDIUM_FLOAT64, tiles.SMALL):
+    for tile in (tiles.MEDIUM_FLOAT64, tiles.SMALL_FLOAT64):
         make = functools.partial(matmul.product, FLOAT64, tile, True, False, True)
         yield Form(f"matmul {tile} float64", make, FLOAT64)
         make = functools.partial(tiled.gathered_product, FLOAT64, tile, True, True)

@@ -147,9 +147,14 @@ class KernelSpec:
             in_single(implementation, outputs, args, precision, **params)
 
     def _device(self, args: tuple[Any, ...]) -> tuple[str, Array]:
-        kinds = set(map(type, args))
-        if np.ndarray in kinds and kinds <= _HOST:
-            return "cpu", next(a for a in args if type(a) is np.ndarray)
+        kinds: set[Any] = set(map(type, args)) - _NOT_ARRAYS
+        if len(kinds) == 1:  # of the usual kinds, these are told apart without looking at each
+            (kind,) = kinds
+            arrays = [a for a in args if type(a) is kind]
+            if kind is np.ndarray:
+                return "cpu", arrays[0]
+            if kind.__module__ == "cupy" and len({a.data.device_id for a in arrays}) == 1:
+                return "cuda", arrays[0]
         arrays = [a for a in args if hasattr(a, "__array_interface__") or hasattr(a, "__cuda_array_interface__")]
         if not arrays:
             raise TypeError(f"{self.name}: expected NumPy or CuPy arrays, got {[type(a).__name__ for a in args]}")
@@ -177,12 +182,12 @@ class KernelSpec:
         return given
 
     def _empty(self, shape: Sequence[int], dtype: Any, kind: str, like: Array) -> Array:
-        if self.channels_last and kind == "cpu" and len(shape) == 4:
+        if kind == "cpu" and self.channels_last and len(shape) == 4:
             return _channels_last(shape, dtype)
         return empty(shape, dtype, like)
 
 
-_HOST = frozenset((np.ndarray, type(None), int, float, bool, str, tuple, list))  # NumPy's arrays, and what is none
+_NOT_ARRAYS = frozenset((type(None), int, float, bool, str, tuple, list))
 _HALF = np.dtype(np.float16)
 _REGISTRY: dict[str, KernelSpec] = {}
 _LOADED: dict[str, Callable[..., Any]] = {}

@@ -21,17 +21,20 @@ def _check(
     activation: str | None = None,
 ) -> Outputs:
     dtype = check_any_float(a=a, b=b, bias=bias)
-    for name, array in (("a", a), ("b", b)):
-        if array.ndim < 2:
-            raise ValueError(f"{name} has shape {tuple(array.shape)}, expected at least 2 dimensions")
-    m, k = (a.shape[-1], a.shape[-2]) if transpose_a else (a.shape[-2], a.shape[-1])
-    k_b, n = (b.shape[-1], b.shape[-2]) if transpose_b else (b.shape[-2], b.shape[-1])
+    shape_a, shape_b = tuple(a.shape), tuple(b.shape)
+    for name, shape in (("a", shape_a), ("b", shape_b)):
+        if len(shape) < 2:
+            raise ValueError(f"{name} has shape {shape}, expected at least 2 dimensions")
+    k, m = shape_a[-2:] if transpose_a else shape_a[:-3:-1]
+    n, k_b = shape_b[-2:] if transpose_b else shape_b[:-3:-1]
     if k != k_b:
-        raise ValueError(f"a gives rows of {k} elements, b columns of {k_b}: shapes {tuple(a.shape)}, {tuple(b.shape)}")
-    try:
-        batch = np.broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2]))
-    except ValueError:
-        raise ValueError(f"leading dimensions of a {tuple(a.shape)} and b {tuple(b.shape)} do not broadcast") from None
+        raise ValueError(f"a gives rows of {k} elements, b columns of {k_b}: shapes {shape_a}, {shape_b}")
+    batch = shape_a[:-2]
+    if batch != shape_b[:-2]:
+        try:
+            batch = np.broadcast_shapes(batch, shape_b[:-2])
+        except ValueError:
+            raise ValueError(f"leading dimensions of a {shape_a} and b {shape_b} do not broadcast") from None
     if bias is not None:
         check_shape("bias", bias, (n,))
     check_activation(activation)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
-
-import numpy as np
+import math
+from typing import Any, NamedTuple
 
 from ..runtime import tuning
 from ..runtime.cuda import aligned, blocks_for, contiguous, finish, module, writable
@@ -18,13 +17,12 @@ MAX_BATCHES = 65535  # blocks in y and z
 def matmul(outputs: Any, a: Any, b: Any, bias: Any = None, **params: Any) -> None:
     (y,) = outputs
     call = _Call(y, a, b, bias, **params)
-    if call.k == 0:
+    if call.sizes.k == 0:
         _run_naive(call)
     else:
-        lengths = (call.lda, call.ldb, call.n)
-        wide = all(length % 4 == 0 for length in lengths) and aligned(call.a, call.b, call.y)
-        allowed = tuning.allowed(y.dtype.itemsize, wide)
-        product = tuning.Product(call.m, call.n, call.k, call.batches, y.dtype.itemsize, allowed)
+        sizes, size = call.sizes, y.dtype.itemsize
+        wide = sizes.wide and aligned(call.a, call.b, call.y)
+        product = tuning.Product(sizes.m, sizes.n, sizes.k, sizes.batches, size, tuning.allowed(size, wide))
         run = functools.partial(_run_tiled, call, wide)
         run(tuning.plan("matmul", product, run))
     finish(y, call.y)
@@ -38,59 +36,58 @@ def matmul_naive(outputs: Any, a: Any, b: Any, bias: Any = None, **params: Any) 
 
 
 def _run_tiled(call: _Call, wide: bool, plan: tuning.Plan) -> None:
-    tile, splits = plan.tile, plan.splits
-    tiles_m, tiles_n = blocks_for(call.m, tile.rows), blocks_for(call.n, tile.columns)
-    parts = call.y if splits == 1 else module().empty((splits, call.y.size), call.y.dtype)
-    run = tiled.product(call.y.dtype, tile, not call.transpose_a, call.transpose_b, wide)
-    for first in range(0, call.batches, MAX_BATCHES):
-        run(
-            (tiles_m * tiles_n, min(call.batches - first, MAX_BATCHES), splits),
-            call.a,
-            call.b,
-            call.bias,
-            call.y,
-            parts,
-            counters() if splits > 1 else None,
-            call.m,
-            call.n,
-            call.k,
-            call.lda,
-            call.ldb,
-            call.a_batch,
-            call.b_batch,
-            call.batches,
-            first,
-            tiles_n,
-            plan.length,
-            call.bias is not None,
-            call.relu,
+    y, splits = call.y, plan.splits
+    parts = y if splits == 1 else module().empty((splits, y.size), y.dtype)
+    run = tiled.product(y.dtype, plan.tile, not call.transpose_a, call.transpose_b, wide)
+    for blocks, numbers in _launches(call.sizes, plan):
+        arrays = call.a, call.b, call.bias, y, parts, counters() if splits > 1 else None
+        run(blocks, *arrays, *numbers, call.bias is not None, call.relu)
+
+
+@functools.lru_cache(maxsize=4096)
+def _launches(sizes: _Sizes, plan: tuning.Plan) -> list[tuple[tuple[int, int, int], tuple[int, ...]]]:
+    """The blocks of every launch, and the numbers that the kernel takes."""
+    tiles_m, tiles_n = blocks_for(sizes.m, plan.tile.rows), blocks_for(sizes.n, plan.tile.columns)
+    return [
+        (
+            (tiles_m * tiles_n, min(sizes.batches - first, MAX_BATCHES), plan.splits),
+            (*sizes, first, tiles_n, plan.length),
         )
+        for first in range(0, sizes.batches, MAX_BATCHES)
+    ]
 
 
 def _run_naive(call: _Call) -> None:
-    a_steps = (1, call.lda) if call.transpose_a else (call.lda, 1)
-    b_steps = (1, call.ldb) if call.transpose_b else (call.ldb, 1)
-    naive.matmul(
-        blocks_for(call.y.size, 256),
-        call.a,
-        call.b,
-        call.bias,
-        call.y,
-        call.m,
-        call.n,
-        call.k,
-        call.a_batch,
-        *a_steps,
-        call.b_batch,
-        *b_steps,
-        call.bias is not None,
-        call.relu,
-        call.y.size,
-    )
+    m, n, k, lda, ldb, a_batch, b_batch, _ = call.sizes
+    a_steps = (1, lda) if call.transpose_a else (lda, 1)
+    b_steps = (1, ldb) if call.transpose_b else (ldb, 1)
+    arrays = call.a, call.b, call.bias, call.y
+    numbers = m, n, k, a_batch, *a_steps, b_batch, *b_steps, call.bias is not None, call.relu, call.y.size
+    naive.matmul(blocks_for(call.y.size, 256), *arrays, *numbers)
+
+
+class _Sizes(NamedTuple):
+    """Of a stack of products: rows, columns and terms of each, how long the rows of a and b are in memory and how far it is
+    from one matrix of a stack to the next (0 if there is but one), and how many there are.
+    """
+
+    m: int
+    n: int
+    k: int
+    lda: int
+    ldb: int
+    a_batch: int
+    b_batch: int
+    batches: int
+
+    @property
+    def wide(self) -> bool:
+        """Whether all rows can be moved by fours."""
+        return self.lda % 4 == self.ldb % 4 == self.n % 4 == 0
 
 
 class _Call:
-    """The operands as kernels take them: contiguous, stacks of one length or a single matrix (batch stride 0)."""
+    """The operands as kernels take them: contiguous, stacks of one length or a single matrix."""
 
     def __init__(
         self,
@@ -109,22 +106,25 @@ class _Call:
         if _is_transposed(b):
             b, self.transpose_b = b.swapaxes(-1, -2), not transpose_b
         self.y, self.bias = writable(y), contiguous(bias)
-        *batch, self.m, self.n = y.shape
-        self.k = a.shape[-2] if self.transpose_a else a.shape[-1]
-        self.batches = int(np.prod(batch))
-        self.a, self.a_batch = _stack(a, tuple(batch))
-        self.b, self.b_batch = _stack(b, tuple(batch))
-        self.lda, self.ldb = a.shape[-1], b.shape[-1]
+        batch = y.shape[:-2]
+        self.a, self.b = _stack(a, batch), _stack(b, batch)
+        self.sizes = _sizes(y.shape, self.a.shape, self.b.shape, self.transpose_a)
+
+
+@functools.lru_cache(maxsize=4096)
+def _sizes(y: tuple[int, ...], a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool) -> _Sizes:
+    *batch, m, n = y
+    a_batch, b_batch = (0 if math.prod(s[:-2]) == 1 else s[-1] * s[-2] for s in (a, b))
+    return _Sizes(m, n, a[-2] if transpose_a else a[-1], a[-1], b[-1], a_batch, b_batch, math.prod(batch))
 
 
 def _is_transposed(array: Any) -> bool:
     return not array.flags.c_contiguous and bool(array.swapaxes(-1, -2).flags.c_contiguous)
 
 
-def _stack(array: Any, batch: tuple[int, ...]) -> tuple[Any, int]:
-    """The contiguous array and the step from one matrix of the stack to the next: 0 if there is but one."""
-    if int(np.prod(array.shape[:-2])) == 1:
-        return contiguous(array), 0
-    if tuple(array.shape[:-2]) != batch:
-        array = module().broadcast_to(array, (*batch, *array.shape[-2:]))
-    return contiguous(array), array.shape[-1] * array.shape[-2]
+def _stack(array: Any, batch: tuple[int, ...]) -> Any:
+    """The contiguous array, as many matrices as there are products or one for all."""
+    shape = array.shape
+    if shape[:-2] != batch and math.prod(shape[:-2]) != 1:
+        array = module().broadcast_to(array, (*batch, *shape[-2:]))
+    return contiguous(array)

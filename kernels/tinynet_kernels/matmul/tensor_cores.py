@@ -394,39 +394,40 @@ def product(KIND: int, tile: Tile, a_along_k: bool, b_along_k: bool, B: int = AS
 def matmul(outputs: Any, a: Any, b: Any, bias: Any = None, *, precision: str = "highest", **params: Any) -> bool:
     (y,) = outputs
     call = _Call(y, a, b, bias, **params)
-    if call.k == 0 or not available(y):
+    sizes = call.sizes
+    if sizes.k == 0 or not available(y):
         return False
     kind = KINDS[precision] if y.dtype != np.float16 else FLOAT16
-    batches_a, batches_b = (call.batches if step else 1 for step in (call.a_batch, call.b_batch))
+    batches_a, batches_b = (sizes.batches if step else 1 for step in (sizes.a_batch, sizes.b_batch))
     # Rows along k are padded to whole chunks; then the other operand must be too, which only such rows can be.
     a_along_k, b_along_k = not call.transpose_a, call.transpose_b
-    if kind == TF32 or (call.k % chunk(kind) and a_along_k != b_along_k):
+    if kind == TF32 or (sizes.k % chunk(kind) and a_along_k != b_along_k):
         a_along_k = b_along_k = True
-    k = blocks_for(call.k, chunk(kind)) * chunk(kind) if a_along_k or b_along_k else call.k
-    a, lda = _operand(call.a, kind, batches_a, call.m, call.k, call.transpose_a, a_along_k)
-    b, ldb = _operand(call.b, kind, batches_b, call.n, call.k, not call.transpose_b, b_along_k)
-    tile = choose(call.m, call.n, call.batches)
-    tiles_m, tiles_n = blocks_for(call.m, tile.rows), blocks_for(call.n, tile.columns)
+    k = blocks_for(sizes.k, chunk(kind)) * chunk(kind) if a_along_k or b_along_k else sizes.k
+    a, lda = _operand(call.a, kind, batches_a, sizes.m, sizes.k, call.transpose_a, a_along_k)
+    b, ldb = _operand(call.b, kind, batches_b, sizes.n, sizes.k, not call.transpose_b, b_along_k)
+    tile = choose(sizes.m, sizes.n, sizes.batches)
+    tiles_m, tiles_n = blocks_for(sizes.m, tile.rows), blocks_for(sizes.n, tile.columns)
     product(kind, tile, a_along_k, b_along_k, AS_IT_LIES, kind == FLOAT16)(
-        tiles_m * tiles_n * call.batches,
+        tiles_m * tiles_n * sizes.batches,
         a,
         b,
         call.bias,
         call.y,
         *(None,) * 4,
-        call.m,
-        call.n,
+        sizes.m,
+        sizes.n,
         k,
         lda,
         ldb,
-        lda * (call.m if a_along_k else call.k) if call.a_batch else 0,
-        ldb * (call.n if b_along_k else call.k) if call.b_batch else 0,
-        call.m * call.n,
+        lda * (sizes.m if a_along_k else sizes.k) if sizes.a_batch else 0,
+        ldb * (sizes.n if b_along_k else sizes.k) if sizes.b_batch else 0,
+        sizes.m * sizes.n,
         tiles_m,
         tiles_n,
         k,
         *(0,) * 4,
-        call.n,
+        sizes.n,
         0,
         call.bias is not None,
         call.relu,

@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tile:
     """A block's `rows` x `columns` of the result; a thread's is `thread_rows` x `thread_columns` (multiples of 4).
 
     depth       how far along the inner dimension a slice in shared memory reaches.
     min_blocks  blocks that share a multiprocessor, which bounds the registers of a thread.
+
+    There are the few below, each equal to itself alone: they are looked up at every launch.
     """
 
     rows: int
@@ -40,4 +42,5 @@ FLAT = Tile(64, 128, 8, 8, depth=16, min_blocks=3)
 MEDIUM = Tile(64, 64, 4, 4, depth=16, min_blocks=3)
 SMALL = Tile(32, 32, 4, 4, depth=16, min_blocks=8)
 FLAT_SHALLOW = replace(FLAT, depth=8)
-MEDIUM_FLOAT64 = replace(MEDIUM, min_blocks=2)  # three would not fit into the registers
+# As many blocks of the others would not fit into the registers.
+MEDIUM_FLOAT64, SMALL_FLOAT64 = replace(MEDIUM, min_blocks=2), replace(SMALL, min_blocks=6)

@@ -26,8 +26,8 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from . import tiles
 from .tiles import Tile
@@ -38,8 +38,7 @@ MAX_SPLITS = 64
 COUNTERS = 1 << 14  # of tiles whose parts are counted at a time
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """A tile, and the number of parts that each sum over k is cut into, of `length` terms (the last may be shorter)."""
 
     tile: Tile
@@ -50,8 +49,7 @@ class Plan:
         return f"{self.tile} in {self.splits}"
 
 
-@dataclass(frozen=True)
-class Product:
+class Product(NamedTuple):
     """The shape of a product: see the module's docstring. `allowed` are the tiles that its kernel comes in.
     `splittable`: whether its sums may be cut into parts."""
 
@@ -158,6 +156,7 @@ def plan(kernel: str, product: Product, run: Callable[[Plan], None]) -> Plan:
     return _best(product, _device()[1])[0]
 
 
+@functools.cache
 def autotuning() -> bool:
     return os.environ.get("TINYNET_AUTOTUNE") == "1" and not _simulated()
 
@@ -167,7 +166,7 @@ def allowed(itemsize: int, wide: bool = True) -> tuple[Tile, ...]:
     if _simulated():
         return (tiles.SMALL,)  # a thread of Python for each of its threads
     if itemsize == 8:
-        return tiles.MEDIUM_FLOAT64, tiles.SMALL
+        return tiles.MEDIUM_FLOAT64, tiles.SMALL_FLOAT64
     if wide:
         return tiles.HUGE, tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL
     return tiles.HUGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL
@@ -189,6 +188,7 @@ def _tuner() -> Tuner:
     return Tuner(Path(os.environ.get("TINYNET_AUTOTUNE_CACHE", default)), cold_time)
 
 
+@functools.cache
 def _simulated() -> bool:
     return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
