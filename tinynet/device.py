@@ -21,7 +21,7 @@ class device:
     """A device by name, as `torch.device`: `device("cpu")`, `device("cuda")`, `device("cuda:1")`, `device("cuda", 1)`.
 
     Attributes: type, "cpu" or "cuda"; index, None for the CPU; "cuda" without a number is the device that is current then.
-    Raises ValueError for another name. Naming a device does not need it to exist.
+    Raises ValueError for another name. Naming a device does not need it to exist. In a `with` block it is the default device.
     """
 
     __slots__ = ("index", "type")
@@ -29,13 +29,13 @@ class device:
     type: str
     index: int | None
 
-    def __init__(self, name: str | device, index: int | None = None) -> None:
-        if isinstance(name, device):
-            self.type, self.index = name.type, name.index
+    def __init__(self, type: str | device, index: int | None = None) -> None:
+        if isinstance(type, device):
+            self.type, self.index = type.type, type.index
             return
-        kind, colon, number = str(name).partition(":")
+        kind, colon, number = str(type).partition(":")
         if kind not in ("cpu", "cuda") or (colon and not number.isdigit()) or (colon and index is not None):
-            raise ValueError(f"device is {name!r}, expected 'cpu', 'cuda' or 'cuda:N'")
+            raise ValueError(f"device is {type!r}, expected 'cpu', 'cuda' or 'cuda:N'")
         self.type = kind
         if colon:
             index = int(number)
@@ -53,6 +53,15 @@ class device:
     def __hash__(self) -> int:
         return hash((self.type, self.index))
 
+    def __enter__(self) -> device:
+        before = get_default_device()
+        set_default_device(self)
+        _entered.append(before)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        set_default_device(_entered.pop())
+
 
 def _current_index() -> int:
     """CuPy's current device; 0 where CuPy has not been asked for anything yet, or there is none."""
@@ -69,6 +78,7 @@ CPU = device("cpu")
 
 
 _default = CPU
+_entered: list[device] = []  # what the default was outside of the `with` blocks that are open
 
 
 def get_default_device() -> device:

@@ -178,3 +178,12 @@ def test_sparse_and_dirac() -> None:
     assert tinynet.equal(nn.functional.conv1d(x, nn.init.dirac_(tinynet.empty(4, 4, 3)), padding=1), x)
     grouped = nn.init.dirac_(tinynet.empty(4, 2, 3), groups=2)
     assert tinynet.equal(nn.functional.conv1d(x, grouped, padding=1, groups=2), x)
+
+
+def test_shared_parameters_can_be_named_twice() -> None:
+    net = nn.Sequential(nn.Embedding(4, 3), nn.Linear(3, 4, bias=False))
+    net[1].weight = net[0].weight
+    net.append(net[1])
+    assert [n for n, _ in net.named_parameters()] == ["0.weight"]
+    assert [n for n, _ in net.named_parameters(remove_duplicate=False)] == ["0.weight", "1.weight", "2.weight"]
+    assert [n for n, _ in net.named_modules(remove_duplicate=False)] == ["", "0", "1", "2"]

@@ -359,3 +359,19 @@ def test_seeds_of_the_generator() -> None:
     assert generator.seed() == generator.initial_seed() != 0
     tinynet.cuda.manual_seed_all(3)
     assert tinynet.initial_seed() == 3
+
+
+def test_erfc_far_out(on_device: str) -> None:
+    x = tinynet.tensor([0.5, 3.0, 5.0, 9.0])  # values of the function in Abramowitz and Stegun's tables and beyond
+    np.testing.assert_allclose(
+        x.erfc().cpu().numpy(), [0.479500122, 2.20904970e-5, 1.53745979e-12, 4.13703e-37], rtol=1e-5
+    )
+
+
+def test_a_device_as_a_context(device: str) -> None:
+    with tinynet.device(type=device) as inside:
+        assert tinynet.zeros(2).device == inside
+        with tinynet.device("cpu"):
+            assert tinynet.zeros(2).device.type == "cpu"
+        assert tinynet.rand(2).device == inside
+    assert tinynet.zeros(2).device.type == "cpu"

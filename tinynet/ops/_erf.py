@@ -1,4 +1,4 @@
-"""The error function on NumPy arrays."""
+"""The error function, and 1 less it, on NumPy arrays."""
 
 from __future__ import annotations
 
@@ -8,4 +8,6 @@ from typing import Any
 from numba import vectorize
 
 _vectorize: Any = vectorize
-erf = _vectorize(["float32(float32)", "float64(float64)"], cache=True)(lambda x: math.erf(x))
+_TYPES = ["float32(float32)", "float64(float64)"]
+erf = _vectorize(_TYPES, cache=True)(lambda x: math.erf(x))
+erfc = _vectorize(_TYPES, cache=True)(lambda x: math.erfc(x))

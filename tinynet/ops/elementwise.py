@@ -353,23 +353,41 @@ class Softplus(Op):
         return gy * sigmoid(ctx.input(0))
 
 
+def _special(name: str, a: Any) -> Any:
+    """A function that NumPy lacks, of an array."""
+    if isinstance(a, np.ndarray):
+        from . import _erf
+
+        return np.asarray(getattr(_erf, name)(np.asarray(a))).astype(a.dtype, copy=False).view(type(a))
+    from cupyx.scipy import special
+
+    return getattr(special, name)(a)
+
+
 class Erf(Op):
     saves = (0,)
 
     @staticmethod
     def forward(ctx: Node, a: Any) -> Any:
-        if isinstance(a, np.ndarray):
-            from ._erf import erf as host_erf
-
-            return np.asarray(host_erf(np.asarray(a))).astype(a.dtype, copy=False).view(type(a))
-        from cupyx.scipy.special import erf as device_erf
-
-        return device_erf(a)
+        return _special("erf", a)
 
     @staticmethod
     def backward(ctx: Node, gy: Tensor) -> Any:
         x = ctx.input(0)
         return gy * (exp(-x * x) * (2 / math.sqrt(math.pi)))
+
+
+class Erfc(Op):
+    saves = (0,)
+
+    @staticmethod
+    def forward(ctx: Node, a: Any) -> Any:
+        return _special("erfc", a)
+
+    @staticmethod
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        x = ctx.input(0)
+        return gy * (exp(-x * x) * (-2 / math.sqrt(math.pi)))
 
 
 class Clamp(Op):
@@ -605,6 +623,11 @@ def softplus(input: Tensor) -> Tensor:
 def erf(input: Tensor) -> Tensor:
     """The error function."""
     return Erf.apply(as_float(input))
+
+
+def erfc(input: Tensor) -> Tensor:
+    """1 - erf(input), as precise where that is nearly 0."""
+    return Erfc.apply(as_float(input))
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:

@@ -10,7 +10,7 @@ from ..tensor import Tensor
 from ._common import as_float, operands
 from .comparison import _plain, floor, isnan, sign, trunc
 from .creation import full_like
-from .elementwise import abs, div, erf, exp, log, log1p, logaddexp, maximum, minimum, pow, sin, sqrt, sub, where
+from .elementwise import abs, div, exp, log, log1p, logaddexp, maximum, minimum, pow, sin, sqrt, sub, where
 
 
 def acosh(input: Tensor) -> Tensor:
@@ -33,11 +33,6 @@ def atanh(input: Tensor) -> Tensor:
 
 def exp2(input: Tensor) -> Tensor:
     return exp(as_float(input) * math.log(2))
-
-
-def erfc(input: Tensor) -> Tensor:
-    """1 - erf(input)"""
-    return 1 - erf(input)
 
 
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
