@@ -1,6 +1,10 @@
-"""The differentiable operations, by family: forward beside backward."""
+"""The differentiable operations, by family: forward beside backward.
 
-from ._common import sizes, unbroadcast
+`__all__` has those that are PyTorch's, which `tinynet` takes over; what is imported `as` itself, the layers and tensors use.
+"""
+
+from ._common import sizes as sizes
+from ._common import unbroadcast as unbroadcast
 from .aliases import (
     absolute,
     arccos,
@@ -78,7 +82,6 @@ from .elementwise import (
     asin,
     atan,
     atan2,
-    cast,
     clamp,
     clamp_max,
     clamp_min,
@@ -107,7 +110,6 @@ from .elementwise import (
     pow,
     reciprocal,
     relu,
-    relu_mask,
     remainder,
     rsqrt,
     sigmoid,
@@ -119,55 +121,57 @@ from .elementwise import (
     sub,
     tan,
     tanh,
-    to_device,
     where,
 )
+from .elementwise import cast as cast
+from .elementwise import relu_mask as relu_mask
+from .elementwise import to_device as to_device
+from .indexing import IndexPut as IndexPut
 from .indexing import (
-    IndexPut,
     bincount,
-    embedding,
     gather,
-    getitem,
     index_add,
     index_copy,
     index_fill,
     index_select,
     masked_select,
     nonzero,
-    one_hot,
     scatter,
     scatter_add,
-    set_places,
-    setitem,
     take_along_dim,
     unique,
 )
+from .indexing import embedding as embedding
+from .indexing import getitem as getitem
+from .indexing import one_hot as one_hot
+from .indexing import set_places as set_places
+from .indexing import setitem as setitem
 from .linalg import (
     addmm,
     baddbmm,
     bmm,
-    channel_sum,
     dot,
     einsum,
-    linear,
     matmul,
     mm,
     mv,
     outer,
     tensordot,
 )
+from .linalg import channel_sum as channel_sum
+from .linalg import linear as linear
+from .network import batch_norm as batch_norm
+from .network import binary_cross_entropy as binary_cross_entropy
 from .network import (
-    batch_norm,
-    binary_cross_entropy,
     conv2d,
-    conv2d_max_pool2d,
     conv_transpose2d,
     dropout,
     max_pool2d,
-    mean_cross_entropy,
-    softmax_cross_entropy,
 )
-from .normalization import standardise
+from .network import conv2d_max_pool2d as conv2d_max_pool2d
+from .network import mean_cross_entropy as mean_cross_entropy
+from .network import softmax_cross_entropy as softmax_cross_entropy
+from .normalization import standardise as standardise
 from .products import (
     addbmm,
     addmv,
@@ -209,9 +213,14 @@ from .rearrange import (
     vander,
     vsplit,
 )
-from .recurrent import gru, gru_step, lstm, lstm_step, rnn, rnn_step
+from .recurrent import gru as gru
+from .recurrent import gru_step as gru_step
+from .recurrent import lstm as lstm
+from .recurrent import lstm_step as lstm_step
+from .recurrent import rnn as rnn
+from .recurrent import rnn_step as rnn_step
+from .reduction import ValuesIndices as ValuesIndices
 from .reduction import (
-    ValuesIndices,
     all,
     amax,
     amin,
@@ -238,7 +247,13 @@ from .reduction import (
     var,
     var_mean,
 )
-from .selection import argwhere, index_put, masked_scatter, scatter_reduce, take
+from .selection import (
+    argwhere,
+    index_put,
+    masked_scatter,
+    scatter_reduce,
+    take,
+)
 from .shape import (
     broadcast_to,
     cat,
@@ -254,7 +269,6 @@ from .shape import (
     meshgrid,
     movedim,
     narrow,
-    pad,
     permute,
     repeat,
     repeat_interleave,
@@ -280,6 +294,7 @@ from .shape import (
     view,
     vstack,
 )
+from .shape import pad as pad
 from .special import (
     acosh,
     asinh,
@@ -328,8 +343,6 @@ from .statistics import (
 )
 
 __all__ = [
-    "IndexPut",
-    "ValuesIndices",
     "abs",
     "absolute",
     "acos",
@@ -369,8 +382,6 @@ __all__ = [
     "atleast_2d",
     "atleast_3d",
     "baddbmm",
-    "batch_norm",
-    "binary_cross_entropy",
     "bincount",
     "bitwise_and",
     "bitwise_left_shift",
@@ -385,12 +396,10 @@ __all__ = [
     "broadcast_to",
     "bucketize",
     "cartesian_prod",
-    "cast",
     "cat",
     "cdist",
     "ceil",
     "chain_matmul",
-    "channel_sum",
     "chunk",
     "clamp",
     "clamp_max",
@@ -402,7 +411,6 @@ __all__ = [
     "concat",
     "concatenate",
     "conv2d",
-    "conv2d_max_pool2d",
     "conv_transpose2d",
     "copysign",
     "corrcoef",
@@ -429,7 +437,6 @@ __all__ = [
     "dsplit",
     "dstack",
     "einsum",
-    "embedding",
     "empty",
     "empty_like",
     "eq",
@@ -458,11 +465,8 @@ __all__ = [
     "gather",
     "ge",
     "ger",
-    "getitem",
     "greater",
     "greater_equal",
-    "gru",
-    "gru_step",
     "gt",
     "heaviside",
     "histc",
@@ -489,7 +493,6 @@ __all__ = [
     "less",
     "less_equal",
     "lgamma",
-    "linear",
     "linspace",
     "log",
     "log1p",
@@ -506,8 +509,6 @@ __all__ = [
     "logit",
     "logspace",
     "logsumexp",
-    "lstm",
-    "lstm_step",
     "lt",
     "masked_fill",
     "masked_scatter",
@@ -518,7 +519,6 @@ __all__ = [
     "max_pool2d",
     "maximum",
     "mean",
-    "mean_cross_entropy",
     "median",
     "meshgrid",
     "min",
@@ -540,11 +540,9 @@ __all__ = [
     "nonzero",
     "norm",
     "not_equal",
-    "one_hot",
     "ones",
     "ones_like",
     "outer",
-    "pad",
     "permute",
     "positive",
     "pow",
@@ -554,13 +552,10 @@ __all__ = [
     "ravel",
     "reciprocal",
     "relu",
-    "relu_mask",
     "remainder",
     "repeat",
     "repeat_interleave",
     "reshape",
-    "rnn",
-    "rnn_step",
     "roll",
     "rot90",
     "round",
@@ -572,8 +567,6 @@ __all__ = [
     "scatter_reduce",
     "searchsorted",
     "select",
-    "set_places",
-    "setitem",
     "sgn",
     "sigmoid",
     "sign",
@@ -581,9 +574,7 @@ __all__ = [
     "sin",
     "sinc",
     "sinh",
-    "sizes",
     "softmax",
-    "softmax_cross_entropy",
     "softplus",
     "sort",
     "split",
@@ -591,7 +582,6 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
-    "standardise",
     "std",
     "std_mean",
     "sub",
@@ -607,7 +597,6 @@ __all__ = [
     "tensor_split",
     "tensordot",
     "tile",
-    "to_device",
     "topk",
     "trace",
     "transpose",
@@ -620,7 +609,6 @@ __all__ = [
     "true_divide",
     "trunc",
     "unbind",
-    "unbroadcast",
     "unflatten",
     "unfold",
     "unique",
