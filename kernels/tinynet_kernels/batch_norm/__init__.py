@@ -91,6 +91,9 @@ def _samples(gradient: bool) -> list[Sample]:
         *(_sample(*case, gradient, 4, "relu" if i % 2 else None) for i, case in enumerate(SHAPES)),
         _sample("not_affine", (5, 3, 7), False, gradient, 2, "relu"),
         _sample("scaled", (6, 2, 6, 6), False, gradient, 3),
+        _sample("many_rows", (1500, 3), False, gradient, 4, "relu"),
+        _sample("odd_rows", (1001, 7), False, gradient, 2, "relu"),
+        _sample("wide_rows", (600, 130), False, gradient, 3),
         _sample("empty", (2, 3, 0), False, gradient),
         _sample("no_images", (0, 3, 4), False, gradient, activation="relu"),
     ]
@@ -126,6 +129,8 @@ _STATS = KernelSpec(
     samples=[
         *(_stats_sample(*case) for case in SHAPES),
         _stats_sample("far_from_zero", (16, 3, 8, 8), False, mean=100.0),  # E[x^2] - E[x]^2 would lose four digits here
+        _stats_sample("many_rows", (1500, 3), False, mean=100.0),
+        _stats_sample("odd_rows", (1001, 7), False, running=True),
         _stats_sample("running", (9, 5, 7, 9), False, running=True),
         _stats_sample("running_parts", (40, 3, 8, 8), False, running=True),
     ],
@@ -142,6 +147,7 @@ _STATS = KernelSpec(
 )
 _NORM = KernelSpec(
     **_implementations("batch_norm"),
+    channels_last=True,
     check=_check,
     samples=_samples(False),
     bad_samples=_bad(False),
@@ -151,6 +157,7 @@ _NORM = KernelSpec(
 )
 _GRAD = KernelSpec(
     **_implementations("batch_norm_grad"),
+    channels_last=True,
     check=_check_grad,
     samples=_samples(True),
     bad_samples=_bad(True),

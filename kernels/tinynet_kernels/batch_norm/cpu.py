@@ -1,4 +1,5 @@
-"""Batch normalisation on the CPU, some samples at a time so that they stay in the cache from one pass to the next."""
+"""Batch normalisation on the CPU: over rows of channels in parallel, where the channels of a pixel lie side by side; else, and
+where there is little to do, by NumPy, some samples at a time so that they stay in the cache from one pass to the next."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..channel_sum.cpu import SHORT, rows_of
 from .reference import per_channel
 
 CACHE = 1 << 18  # bytes of a block
+LONG = 128  # elements of a row, at most, that is made of several
 
 
 def batch_norm_stats(
@@ -17,15 +20,18 @@ def batch_norm_stats(
 ) -> None:
     mean, variance = outputs[:2]
     count = x.size // x.shape[1]
-    sums = _channel_sums(x)
-    mean[...] = sums / count
-    centre = per_channel(x, (sums / count).astype(x.dtype))
-    squares = np.zeros(x.shape[1], np.float64)
-    for block in _blocks(x):
-        deviation = x[block] - centre
-        deviation *= deviation
-        squares += _channel_sums(deviation)
-    variance[...] = squares / count
+    rows = _long_rows(x)
+    if rows is None:
+        sums = _channel_sums(x)
+        squares = _squares(x, (sums / count).astype(x.dtype))
+    else:
+        from ..channel_sum.loops import sums as sums_of
+        from . import loops
+
+        sums = _folded(sums_of(rows[0]).sum(axis=0), x)
+        (centre,) = _repeated(rows, (sums / count).astype(x.dtype))
+        squares = _folded(loops.squares(rows[0], centre).sum(axis=0), x)
+    mean[...], variance[...] = sums / count, squares / count
     if running_mean is not None:
         for output, old, new in zip(
             outputs[2:], (running_mean, running_variance), (sums / count, squares / (count - 1))
@@ -45,6 +51,13 @@ def batch_norm(
     activation: str | None = None,
 ) -> None:
     (y,) = outputs
+    rows = _long_rows(x, y)
+    if rows is not None:
+        from . import loops
+
+        vectors = _repeated(rows, *_scale_and_shift(mean, variance, weight, bias, eps))
+        loops.normalise(rows[0], *vectors, x.dtype.type(0 if activation == "relu" else -np.inf), rows[1])
+        return
     mean, _, factor, bias = _vectors(x, mean, variance, weight, bias, eps)
     for block in _blocks(x):
         _affine(x[block], mean, factor, bias, y[block])
@@ -65,6 +78,10 @@ def batch_norm_grad(
     activation: str | None = None,
 ) -> None:
     gx, gw, gb = outputs
+    rows = _long_rows(gy, x, gx)
+    if rows is not None:
+        _grad_of_rows(rows, outputs, mean, variance, weight, bias, eps, activation == "relu")
+        return
     mean, scale, factor, bias = _vectors(x, mean, variance, weight, bias, eps)
     products, totals = np.zeros(x.shape[1], np.float64), np.zeros(x.shape[1], np.float64)
     for block in _blocks(x):
@@ -89,6 +106,64 @@ def batch_norm_grad(
         result += masked
         result -= of_total
         result *= factor
+
+
+def _grad_of_rows(
+    rows: Any, outputs: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float, active: bool
+) -> None:
+    from . import loops
+
+    gx, gw, gb = outputs
+    gy_rows, x_rows, gx_rows = rows
+    vectors = _repeated(rows, *_scale_and_shift(mean, variance, weight, bias, eps))
+    sums = loops.products(gy_rows, x_rows, *vectors, active).sum(axis=0)
+    products, totals = (_folded(s, gx) for s in sums)
+    inverse = 1 / (variance + variance.dtype.type(eps))
+    gw[...], gb[...] = products * np.sqrt(inverse), totals
+    count = gx.size // gx.shape[1]
+    means = (inverse * products / count).astype(gx.dtype), (totals / count).astype(gx.dtype)
+    loops.gradient(gy_rows, x_rows, *vectors, active, *_repeated(rows, *means), gx_rows)
+
+
+def _scale_and_shift(mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
+    scale = 1 / np.sqrt(variance + variance.dtype.type(eps))
+    scale = scale if weight is None else scale * weight
+    return mean, scale, np.zeros_like(scale) if bias is None else bias
+
+
+def _long_rows(*arrays: Any) -> list[Any] | None:
+    """The arrays (N, C, ...) as matrices (rows, several times C), a view each; None if they are small or lie otherwise."""
+    channels = arrays[0].shape[1]
+    if arrays[0].size < SHORT:
+        return None
+    matrices = [rows_of(a) for a in arrays]
+    if any(m is None for m in matrices):
+        return None
+    times = 1
+    while 2 * times * channels <= LONG and len(matrices[0]) % (2 * times) == 0:
+        times *= 2
+    return [m.reshape(-1, times * channels) for m in matrices]
+
+
+def _repeated(rows: list[Any], *vectors: Any) -> tuple[Any, ...]:
+    """Vectors (C,) as often as a row has the channels."""
+    return tuple(np.tile(v, rows[0].shape[1] // v.size) for v in vectors)
+
+
+def _folded(sums: Any, x: Any) -> Any:
+    """The sums of a long row as those of the channels of x."""
+    return sums.reshape(-1, x.shape[1]).sum(axis=0)
+
+
+def _squares(x: Any, mean: Any) -> Any:
+    """Sums of the squares of the deviations from mean (C,)."""
+    centre = per_channel(x, mean)
+    squares = np.zeros(x.shape[1], np.float64)
+    for block in _blocks(x):
+        deviation = x[block] - centre
+        deviation *= deviation
+        squares += _channel_sums(deviation)
+    return squares
 
 
 def _vectors(x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any, Any]:

@@ -13,7 +13,7 @@ SHORT = 1 << 12  # elements that NumPy sums sooner
 
 
 def channel_sum(outputs: tuple[Any], x: Any) -> None:
-    rows = _rows(x)
+    rows = rows_of(x)
     if rows is None or x.size < SHORT:
         inner = x.sum(axis=tuple(range(2, x.ndim))) if x.ndim > 2 else x
         outputs[0][...] = inner.sum(axis=0, dtype=np.float64)
@@ -27,7 +27,7 @@ def relu_grad(outputs: tuple[Any, ...], gy: Any, y: Any, weight: Any = None) -> 
     gx, sums, *swapped = outputs
     if swapped:
         swapped[0][...] = weight.swapaxes(0, 1)
-    matrices = [_rows(a) for a in (gy, y, gx)]
+    matrices = [rows_of(a) for a in (gy, y, gx)]
     if gy.size < SHORT or any(m is None for m in matrices):
         gx[...] = np.where(y > 0, gy, np.zeros_like(gy))
         channel_sum((sums,), gx)
@@ -37,7 +37,7 @@ def relu_grad(outputs: tuple[Any, ...], gy: Any, y: Any, weight: Any = None) -> 
     sums[...] = loops.masked_sums(*matrices).sum(axis=0)
 
 
-def _rows(x: Any) -> Any:
+def rows_of(x: Any) -> Any:
     """x (N, C, ...) as a contiguous matrix (pixels, C), if it lies in memory so; else None."""
     moved = x.transpose(0, *range(2, x.ndim), 1)
     return moved.reshape(-1, x.shape[1]) if moved.flags.c_contiguous else None

@@ -122,12 +122,12 @@ def _product(
 def channels_last(x: Any, padding: tuple[int, int]) -> Any:
     """x (N, C, H, W) as contiguous (N, H + 2 padding, W + 2 padding, C): a view where the memory is so already."""
     vertical, horizontal = padding
-    moved = x.transpose(0, 2, 3, 1)
+    moved = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
     if not vertical and not horizontal:
-        return np.ascontiguousarray(moved)
+        return moved
     n, h, w, c = moved.shape
-    padded = zeros((n, h + 2 * vertical, w + 2 * horizontal, c), x.dtype)
-    padded[:, vertical : vertical + h, horizontal : horizontal + w] = moved
+    padded = empty((n, h + 2 * vertical, w + 2 * horizontal, c), x.dtype)
+    loops.pad(moved, padded)
     return padded
 
 

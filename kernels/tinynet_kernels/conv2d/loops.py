@@ -194,6 +194,22 @@ def pack(b: Any, steps: Any, counts: Any, panel: Any) -> None:
 
 
 @_parallel
+def pad(x: Any, y: Any) -> None:
+    """y (N, H, W, C) = x with as many zeros on both sides of its rows and columns as y is larger."""
+    images, height, width, _ = x.shape
+    top, left = (y.shape[1] - height) // 2, (y.shape[2] - width) // 2
+    for line in prange(images * y.shape[1]):
+        n, row = line // y.shape[1], line % y.shape[1] - top
+        target = y[n, row + top]
+        if row < 0 or row >= height:
+            target[:] = 0
+        else:
+            target[:left] = 0
+            target[left : left + width] = x[n, row]
+            target[left + width :] = 0
+
+
+@_parallel
 def turn(x: Any, bias: Any, floor: Any, y: Any) -> None:
     """y[m, n] = max(floor, x[n, m] + bias[n])."""
     step = 16  # rows and columns of a block: a line of the cache
