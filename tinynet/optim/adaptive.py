@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..device import xp
-from .formulas import check_betas, descent, follow
+from .formulas import descent, follow
 from .optimizer import Optimizer
 
 
@@ -39,12 +39,6 @@ class Adagrad(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, options)
-
-    def _check(self, group: Mapping[str, Any]) -> None:
-        super()._check(group)
-        for name in ("lr_decay", "initial_accumulator_value"):
-            if not group[name] >= 0:
-                raise ValueError(f"{name} is {group[name]}, expected at least 0")
 
     def update(self, group: dict[str, Any], step: int, param: Any, grad: Any, *states: Any) -> None:
         (total,) = states
@@ -107,10 +101,6 @@ class Adamax(Optimizer):
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, options)
 
-    def _check(self, group: Mapping[str, Any]) -> None:
-        super()._check(group)
-        check_betas(group)
-
     def update(self, group: dict[str, Any], step: int, param: Any, grad: Any, *states: Any) -> None:
         exp_avg, exp_inf = states
         m, (beta1, beta2) = xp(param), group["betas"]
@@ -149,12 +139,6 @@ class NAdam(Optimizer):
         }
         self._products: dict[tuple[float, float], list[float]] = {}
         super().__init__(params, options)
-
-    def _check(self, group: Mapping[str, Any]) -> None:
-        super()._check(group)
-        check_betas(group)
-        if not group["momentum_decay"] >= 0:
-            raise ValueError(f"momentum_decay is {group['momentum_decay']}, expected at least 0")
 
     def _scalars(self, group: Mapping[str, Any], step: int) -> dict[str, float]:
         """The product of all momenta up to this step: a function of its number, kept as it grows."""
@@ -205,10 +189,6 @@ class RAdam(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, options)
-
-    def _check(self, group: Mapping[str, Any]) -> None:
-        super()._check(group)
-        check_betas(group)
 
     def update(self, group: dict[str, Any], step: int, param: Any, grad: Any, *states: Any) -> None:
         exp_avg, exp_avg_sq = states

@@ -10,7 +10,7 @@ from typing import Any
 import tinynet_kernels as kernels
 
 from ..device import xp
-from .formulas import check_betas, descent, follow
+from .formulas import descent, follow
 from .optimizer import Optimizer
 
 
@@ -98,7 +98,6 @@ class Adam(Optimizer):
 
     def _check(self, group: Mapping[str, Any]) -> None:
         super()._check(group)
-        check_betas(group)
         if group["amsgrad"]:
             self.state_names, self.capturable = (*Adam.state_names, "max_exp_avg_sq"), False
 

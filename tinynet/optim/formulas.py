@@ -23,8 +23,3 @@ def follow(average: Any, value: Any, beta: float) -> None:
     """average = beta * average + (1 - beta) * value, in place."""
     average *= beta
     average += (1 - beta) * value
-
-
-def check_betas(group: Mapping[str, Any]) -> None:
-    if len(group["betas"]) != 2 or not all(0.0 <= beta < 1.0 for beta in group["betas"]):
-        raise ValueError(f"betas is {group['betas']}, expected two numbers from 0 to below 1")

@@ -12,6 +12,8 @@ from ..autograd import enable_grad
 from ..tensor import Tensor
 from .arena import Arena
 
+_AT_LEAST_0 = ("lr", "eps", "weight_decay", "momentum", "lr_decay", "initial_accumulator_value", "momentum_decay")
+
 
 class Optimizer:
     """Changes parameters by their gradients.
@@ -58,10 +60,13 @@ class Optimizer:
         self._arenas.extend((group, arena) for arena in _arenas(params))
 
     def _check(self, group: Mapping[str, Any]) -> None:
-        """Raises ValueError for options out of range."""
-        for name in ("lr", "eps", "weight_decay", "momentum"):
+        """Raises ValueError for options out of range: those that several optimizers have; they check their own besides."""
+        for name in _AT_LEAST_0:
             if name in group and not group[name] >= 0:
                 raise ValueError(f"{name} is {group[name]}, expected at least 0")
+        betas = group.get("betas", (0.0, 0.0))
+        if len(betas) != 2 or not all(0.0 <= beta < 1.0 for beta in betas):
+            raise ValueError(f"betas is {betas}, expected two numbers from 0 to below 1")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets all gradients, or sets them to zero."""
