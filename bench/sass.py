@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -216,9 +217,9 @@ def examine_all(names: Sequence[str] | None, arch: Sequence[int]) -> dict[tuple[
     devices even where this process runs kernels in Numba's simulator.
     """
     with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), get_context("spawn"), _leave_simulator) as pool:
-        wanted = [(name, a) for name in names or pool.submit(_names).result() for a in arch]
-        found = zip(wanted, pool.map(_examine_named, *zip(*wanted)))
-        return {key: report for key, report in found if report is not None}
+        wanted = list(names or pool.submit(_names).result())
+        found = zip(wanted, pool.map(_examine_named, wanted, repeat(list(arch))))
+        return {(name, report.arch): report for name, reports in found for report in reports}
 
 
 def _leave_simulator() -> None:
@@ -229,13 +230,11 @@ def _names() -> list[str]:
     return [form.name for form in forms()]
 
 
-def _examine_named(name: str, arch: int) -> Report | None:
+def _examine_named(name: str, arch: list[int]) -> list[Report]:
     form = next(form for form in forms() if form.name == name)
-    if (form.needs_tensor_cores and arch < 80) or (
-        form.source is not None and (_tool("nvcc") and _tool("g++")) is None
-    ):
-        return None
-    return examine(form, arch)
+    if form.source is not None and (_tool("nvcc") and _tool("g++")) is None:
+        return []
+    return [examine(form, a) for a in arch if a >= 80 or not form.needs_tensor_cores]
 
 
 @functools.cache
