@@ -2,9 +2,9 @@
 
 Launching the hundred small kernels of a small network's step takes the host longer than running them takes the device. A
 graph holds them all, with their arguments. What changes from step to step therefore must not be an argument: the position of
-the random numbers, the learning rates and the numbers of the steps are words in the memory of the device. Recorded kernels
-read them, the graph's last node moves them on, and before a launch the host writes them anew if they are not what they should
-be: after a schedule's step, say, or a resume.
+the random numbers, learning rates, momenta and the numbers of the steps are words in the memory of the device. Recorded
+kernels read them, the graph's last node moves them on, and before a launch the host writes them anew if they are not what
+they should be: after a schedule's step, say, or a resume.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ class Recording:
         self.updates: list[_Update] = []
         self.used = 0
 
-    def take(self) -> slice:
-        """Two words."""
-        if self.used + 2 > WORDS:
-            raise RuntimeError(f"the step has more than {WORDS // 2} generators and updates, too many to capture")
-        self.used += 2
-        return slice(self.used - 2, self.used)
+    def take(self, count: int) -> slice:
+        """So many words."""
+        if self.used + count > WORDS:
+            raise RuntimeError(f"the step has more generators and updates than {WORDS} words hold, too many to capture")
+        self.used += count
+        return slice(self.used - count, self.used)
 
     def draw(self, generator: Generator, count: int) -> dict[str, Any]:
         """So many counters of the generator: where they begin is told by its words, and the count of those before."""
         draws = self.draws.get(id(generator))
         if draws is None:
-            draws = self.draws[id(generator)] = _Draws(generator, self.take())
+            draws = self.draws[id(generator)] = _Draws(generator, self.take(2))
         before, draws.count = draws.count, draws.count + count
         return {"seed": 0, "offset": before, "state": self.words[draws.place]}
 
     def update(self, optimizer: Optimizer, group: dict[str, Any], params: list[Tensor]) -> Any:
-        """The words that the update of some parameters of a group reads: learning rate and step number."""
-        update = _Update(optimizer, group, params, self.take())
+        """The words that the update of some parameters of a group reads: learning rate, step number and momentum."""
+        update = _Update(optimizer, group, params, self.take(3))
         self.updates.append(update)
         return self.words[update.place]
 
@@ -83,7 +83,7 @@ class Recording:
         for draws in self.draws.values():
             self.deltas[draws.place] = 0, draws.count
         for update in self.updates:
-            self.deltas[update.place] = 0, 1
+            self.deltas[update.place] = 0, 1, 0
         used = slice(self.used)
         self.words[used] += self.moves[used]
 
@@ -99,7 +99,9 @@ class _Draws:
 
 
 class _Update:
-    """Of an optimizer's parameters that are updated at once: the learning rate of their group and the next step's number."""
+    """Of an optimizer's parameters that are updated at once: the learning rate and momentum of their group and the next step's
+    number.
+    """
 
     def __init__(self, optimizer: Optimizer, group: dict[str, Any], params: list[Tensor], place: slice) -> None:
         self.optimizer, self.group, self.params, self.place = optimizer, group, params, place
@@ -107,17 +109,22 @@ class _Update:
         self.options = self._options()
 
     def _options(self) -> dict[str, Any]:
-        return {name: value for name, value in self.group.items() if name not in ("lr", "initial_lr", "params")}
+        """Those that must not change."""
+        changing = "lr", "initial_lr", "momentum", "betas", "params"
+        options = {name: value for name, value in self.group.items() if name not in changing}
+        return options | {"the second of betas": self.group["betas"][1]} if "betas" in self.group else options
 
-    def words(self) -> tuple[Any, int]:
-        return np.float64(self.group["lr"]).view(np.int64), self.optimizer.steps(self.params[0]) + 1
+    def words(self) -> tuple[Any, int, Any]:
+        momentum = self.group["betas"][0] if "betas" in self.group else self.group["momentum"]
+        bits = np.array([self.group["lr"], momentum], np.float64).view(np.int64)
+        return bits[0], self.optimizer.steps(self.params[0]) + 1, bits[1]
 
     def check(self) -> None:
         for name, value in self._options().items():
             if value != self.options.get(name):
                 raise RuntimeError(
                     f"{name} of the optimizer is {value}, but was {self.options.get(name)} when the step was captured; only "
-                    "the learning rate may change: capture the step again"
+                    "learning rate and momentum may change: capture the step again"
                 )
         if any(p._array is not array for p, array in zip(self.params, self.arrays)):
             raise RuntimeError("a parameter has moved since the step was captured; capture it again")
@@ -200,7 +207,7 @@ class Graph:
             recording.end()
             self._first = recording.now()
             for update in recording.updates:
-                self._first[update.place] -= (0, 1)  # they have been counted already
+                self._first[update.place] -= (0, 1, 0)  # they have been counted already
             return stream.end_capture(), outputs
         except BaseException as error:
             for update in recording.updates:

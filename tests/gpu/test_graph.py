@@ -78,12 +78,14 @@ def test_same_bits() -> None:
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
 def test_changes_between_steps(optimizer: str) -> None:
-    """Learning rates, seeds, draws and steps outside the graph are seen by the replays after them."""
+    """Learning rates, momenta, seeds, draws and steps outside the graph are seen by the replays after them."""
 
     def change(task: Task) -> Callable[[int], None]:
         def between(i: int) -> None:
+            group = task.optimizer.param_groups[0]
             if i >= 4:
-                task.optimizer.param_groups[0]["lr"] *= 0.9
+                group["lr"] *= 0.9
+                group.update({"betas": (0.9 - 0.01 * i, 0.999)} if "betas" in group else {"momentum": 0.5 + 0.01 * i})
             if i == 5:
                 tinynet.manual_seed(2**63 + 1)
             if i == 6:
@@ -98,6 +100,19 @@ def test_changes_between_steps(optimizer: str) -> None:
     assert tasks[1].run(tinynet.cuda.graph(tasks[1].step), 9, change(tasks[1])) == wanted
     saved = [task.optimizer.state_dict()["state"][0]["step"] for task in tasks]
     assert saved == [10, 10]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_one_cycle(optimizer: str) -> None:
+    """A schedule that moves the momentum against the learning rate."""
+
+    def run(captured: bool) -> Any:
+        task = Task(optimizer)
+        schedule = optim.lr_scheduler.OneCycleLR(task.optimizer, max_lr=0.01, total_steps=8)
+        step = tinynet.cuda.graph(task.step) if captured else task.step
+        return task.run(step, 8, lambda i: schedule.step() if i else None)
+
+    assert run(True) == run(False)
 
 
 def test_replay_is_one_launch() -> None:
@@ -234,9 +249,18 @@ def waits_unseen(x: Any) -> Any:
     return x
 
 
+def scales(x: Any) -> Any:
+    weight = tinynet.ones(3, device="cuda").requires_grad_()
+    optimizer, scaler = optim.SGD([weight], 0.1), tinynet.GradScaler()
+    scaler.scale((weight * x).sum()).backward()
+    scaler.step(optimizer)
+    return x
+
+
 @pytest.mark.parametrize(
     "step, match",
     [
+        (scales, r"GradScaler.step waits .* cannot do; use bfloat16, without a scaler"),
         (reads, r"item\(\) waits for the device, which a captured step cannot do"),
         (branches, r"item\(\) waits for the device"),
         (prints, "printing a tensor waits for the device"),

@@ -20,8 +20,9 @@ def arrays(count: int, device: str = "cuda") -> list[Any]:
     return [move(np.abs(rng.standard_normal(33)).astype(np.float32), Device(device)) for _ in range(count)]
 
 
-def words(lr: float, step: int, device: str = "cuda") -> Any:
-    return move(np.array([np.float64(lr).view(np.int64), step]), Device(device))
+def words(lr: float, step: int, momentum: float = 0.0, device: str = "cuda") -> Any:
+    bits = np.array([lr, momentum]).view(np.int64)
+    return move(np.array([bits[0], step, bits[1]]), Device(device))
 
 
 @pytest.mark.skipif(NO_CUDA is not None, reason=str(NO_CUDA))
@@ -30,16 +31,21 @@ def test_same_bits(step: int) -> None:
     """For every optimizer, the numbers that a kernel computes are those that the host computes."""
     lr = 0.0123
     results = []
-    for given in ({}, {"state": words(lr, step)}):
-        own = {"lr": -1.0, "step": 1} if given else {"lr": lr, "step": step}
-        first = not given and step == 1
-        sgd = {"momentum": 0.9, "dampening": 0.5, "weight_decay": 0.0, "nesterov": False}
+    for in_memory in (False, True):  # where other numbers are given, which must not count
+        given = {"state": words(lr, step, 0.9)} if in_memory else {}
+        own = {"lr": -1.0, "step": 1} if in_memory else {"lr": lr, "step": step}
+        momentum = 0.3 if in_memory else 0.9
+        adam = ADAM | {"beta1": momentum}
+        first = not in_memory and step == 1
+        sgd = {"momentum": momentum, "dampening": 0.5, "weight_decay": 0.0, "nesterov": False}
         results.append(
             [
-                *kernels.adam(*arrays(4), decoupled=False, **ADAM, **own, **given),
-                *kernels.adam(*arrays(4), decoupled=True, **ADAM, **own, **given),
+                *kernels.adam(*arrays(4), decoupled=False, **adam, **own, **given),
+                *kernels.adam(*arrays(4), decoupled=True, **adam, **own, **given),
                 *kernels.sgd(*arrays(3), lr=own["lr"], first_step=first, **sgd, **given),
-                *kernels.rmsprop(*arrays(4), lr=own["lr"], alpha=0.9, eps=1e-8, weight_decay=0, momentum=0, **given),
+                *kernels.rmsprop(
+                    *arrays(4), lr=own["lr"], alpha=0.9, eps=1e-8, weight_decay=0, momentum=momentum, **given
+                ),
             ]
         )
     for a, b in zip(*results, strict=True):
@@ -49,9 +55,9 @@ def test_same_bits(step: int) -> None:
 def test_bad_state(device: str) -> None:
     if device == "cpu":
         with pytest.raises(TypeError, match="state is for updates on CUDA"):
-            kernels.adam(*arrays(4, device), lr=1, decoupled=False, step=1, state=words(1, 1, device), **ADAM)
+            kernels.adam(*arrays(4, device), lr=1, decoupled=False, step=1, state=words(1, 1, device=device), **ADAM)
         return
     with pytest.raises(TypeError, match="state has dtype float32, expected int64"):
         kernels.adam(*arrays(4), lr=1, decoupled=False, step=1, state=arrays(1)[0][:2], **ADAM)
-    with pytest.raises(ValueError, match=r"state has shape \(1,\), expected \(2,\)"):
+    with pytest.raises(ValueError, match=r"state has shape \(1,\), expected \(3,\)"):
         kernels.adam(*arrays(4), lr=1, decoupled=False, step=1, state=words(1, 1)[:1], **ADAM)

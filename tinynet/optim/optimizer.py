@@ -115,7 +115,9 @@ class Optimizer:
         param._version[0] += 1
 
     def _words(self, group: dict[str, Any], arena: Arena, run: slice) -> dict[str, Any]:
-        """In a step that is captured, where the kernel finds learning rate and step number: `state` of the kernels."""
+        """In a step that is captured, where the kernel finds learning rate, step number and momentum: the kernels'
+        `state`.
+        """
         recording = capture.current()
         if recording is None:
             return {}

@@ -21,7 +21,7 @@ def _flat(state: Any, **arrays: Any) -> list[tuple[tuple[int, ...], Any]]:
             raise TypeError("state is for updates on CUDA, and must be there")
         if state.dtype != np.int64:
             raise TypeError(f"state has dtype {state.dtype}, expected int64")
-        check_shape("state", state, (2,))
+        check_shape("state", state, (3,))
     return [(tuple(arrays["param"].shape), dtype)] * (len(arrays) - 1)
 
 
@@ -162,8 +162,9 @@ def sgd(
     All arrays are flat, of one dtype (float32 or float64) and length. Passing the inputs as `out` updates in place.
     On the first step the momentum buffer is set to the gradient; without momentum it is left alone.
 
-    `state`, on CUDA only, takes the place of lr and of the step's number, which may then differ each time a recorded
-    launch is replayed: two int64, the bits of lr in float64 and the number, in the memory of the device.
+    `state`, on CUDA only, takes the place of lr, of the step's number and of the momentum (for adam: beta1), which may then
+    differ each time a recorded launch is replayed: three int64 in the memory of the device, where lr and momentum are the
+    bits of a float64.
     """
     param, momentum_buffer = _SGD(
         param,

@@ -1,7 +1,7 @@
 """Optimizer updates on CUDA: one launch over all parameters of a model, a thread per parameter.
 
-What changes from step to step, the learning rate and what follows from it and the step's number, are arguments; or, in a
-launch that is recorded to be replayed, in the memory of the device, where a kernel of one thread computes them anew.
+What changes from step to step, the learning rate, the momentum and what follows from them and the step's number, are arguments;
+or, in a launch that is recorded to be replayed, in the memory of the device, where a kernel of one thread computes them anew.
 """
 
 from __future__ import annotations
@@ -16,18 +16,25 @@ from ..runtime.cuda import Int64Pointer, Pointer, Real, blocks_for, contiguous, 
 from ..runtime.primitives import zero
 
 THREADS = 256
-LR, FIRST, STEP_SIZE, ROOT, SHRINK, SCALARS = range(6)
+LR, FIRST, STEP_SIZE, ROOT, SHRINK, MOMENTUM, FRESH, SCALARS = range(8)
+STATE_LR, STATE_STEP, STATE_MOMENTUM = range(3)  # words of the state: a float64, an int64 and a float64
 
 
 @kernel(threads=1)
-def _scalars(lr: Pointer, step: Int64Pointer, scalars: Pointer, beta1: Real, beta2: Real, weight_decay: Real) -> None:
-    """What changes with the step, in the arithmetic of `changing`: the bits are those of the host."""
-    one = zero(lr) + 1
+def _scalars(numbers: Pointer, state: Int64Pointer, scalars: Pointer, beta2: Real, weight_decay: Real) -> None:
+    """What changes with the step, in the arithmetic of `changing`: the bits are those of the host.
+
+    `numbers` are the words of the state as float64.
+    """
+    lr = numbers[STATE_LR]
+    beta1 = numbers[STATE_MOMENTUM]
+    step = state[STATE_STEP]
+    one = zero(numbers) + 1
     power1 = one
     power2 = one
     square1 = beta1
     square2 = beta2
-    left = step[0]
+    left = step
     while left > 0:
         if left & 1:
             power1 = power1 * square1
@@ -35,12 +42,14 @@ def _scalars(lr: Pointer, step: Int64Pointer, scalars: Pointer, beta1: Real, bet
         square1 = square1 * square1
         square2 = square2 * square2
         left >>= 1
-    decay = lr[0] * weight_decay
-    scalars[LR] = lr[0]
-    scalars[FIRST] = one if step[0] == 1 else zero(lr)
-    scalars[STEP_SIZE] = lr[0] / (one - power1)
+    decay = lr * weight_decay
+    scalars[LR] = lr
+    scalars[FIRST] = one if step == 1 else zero(numbers)
+    scalars[STEP_SIZE] = lr / (one - power1)
     scalars[ROOT] = math.sqrt(one - power2)
     scalars[SHRINK] = one - decay
+    scalars[MOMENTUM] = beta1
+    scalars[FRESH] = one - beta1
 
 
 @kernel(threads=THREADS)
@@ -67,6 +76,7 @@ def _sgd(
     if recorded:
         lr = scalars[LR]
         first_step = scalars[FIRST]
+        momentum = scalars[MOMENTUM]
     p = param[i]
     g = sign * grad[i] + weight_decay * p
     b = buffer[i]
@@ -107,6 +117,8 @@ def _adam(
     if recorded:
         step_size = scalars[STEP_SIZE]
         root_correction = scalars[ROOT]
+        beta1 = scalars[MOMENTUM]
+        fresh1 = scalars[FRESH]
         if decoupled:
             shrink = scalars[SHRINK]
     p = param[i] * shrink
@@ -143,6 +155,7 @@ def _rmsprop(
         return
     if recorded:
         lr = scalars[LR]
+        momentum = scalars[MOMENTUM]
     p = param[i]
     g = sign * grad[i] + weight_decay * p
     v = alpha * square[i] + fresh * g * g
@@ -157,7 +170,7 @@ def _rmsprop(
 
 
 def changing(lr: float, step: int, beta1: float = 0.0, beta2: float = 0.0, weight_decay: float = 0.0) -> list[float]:
-    """[LR, FIRST, STEP_SIZE, ROOT, SHRINK]"""
+    """[LR, FIRST, STEP_SIZE, ROOT, SHRINK, MOMENTUM, FRESH]; the momentum is called beta1."""
     power1 = power2 = 1.0
     square1, square2, left = beta1, beta2, step
     while left > 0:
@@ -165,7 +178,8 @@ def changing(lr: float, step: int, beta1: float = 0.0, beta2: float = 0.0, weigh
             power1, power2 = power1 * square1, power2 * square2
         square1, square2 = square1 * square1, square2 * square2
         left >>= 1
-    return [lr, float(step == 1), lr / (1.0 - power1), math.sqrt(1.0 - power2), 1.0 - lr * weight_decay]
+    first, step_size, root = float(step == 1), lr / (1.0 - power1), math.sqrt(1.0 - power2)
+    return [lr, first, step_size, root, 1.0 - lr * weight_decay, beta1, 1.0 - beta1]
 
 
 def _changing(
@@ -175,7 +189,7 @@ def _changing(
     if state is None:
         return changing(lr, step, beta1, beta2, weight_decay), None
     scalars = module().empty(SCALARS, np.float64)
-    _scalars(1, state[:1].view(np.float64), state[1:], scalars, beta1, beta2, weight_decay)
+    _scalars(1, state.view(np.float64), state, scalars, beta2, weight_decay)
     return [0.0] * SCALARS, scalars.astype(dtype, copy=False)
 
 
