@@ -37,12 +37,14 @@ FRAMEWORKS = {"tinynet": "tinynet", "PyTorch": "torch", "TensorFlow": "tensorflo
 PACKAGES = ("tinynet-gpu", "numpy", "numba", "torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "jaxlib")
 BATCHES = (32, 128, 512)
 WARM_UP = 5  # steps whose last loss is compared
+CLOSE = 5e-3  # relative; Adam and batch normalisation enlarge the rounding errors of the first steps
 MARKERS = ("<!-- cpu comparison -->", "<!-- end of cpu comparison -->")
 Step = Callable[[], Any]
 
 CASES = [
     *(f"train-cnn-{n}" for n in BATCHES),
     *(f"train-mlp-{n}" for n in BATCHES),
+    *(f"train-resnet20-{n}" for n in BATCHES[:2]),
     *(f"infer-cnn-{n}" for n in (1, *BATCHES)),
     *(f"infer-mlp-{n}" for n in BATCHES),
     "matmul-512",
@@ -57,6 +59,11 @@ CASES = [
     "cross-entropy",
     "adam-1M",
 ]
+TAKE_PART = {"train-resnet20": ("tinynet", "PyTorch")}  # in cases that begin so; in others all
+
+
+def take_part(name: str, case: str) -> bool:
+    return all(name in names for prefix, names in TAKE_PART.items() if case.startswith(prefix))
 
 
 def weights(network: str) -> list[np.ndarray[Any, Any]]:
@@ -71,6 +78,20 @@ def weights(network: str) -> list[np.ndarray[Any, Any]]:
         bound = (6 / np.prod(shape[1:])) ** 0.5
         arrays += [rng.uniform(-bound, bound, shape).astype("f4"), np.zeros(shape[0], "f4")]
     return arrays
+
+
+def state_for(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray[Any, Any]]:
+    """A state of a network with these names and shapes: He's uniform distribution, the statistics and scales of a new one."""
+    rng = np.random.default_rng(0)
+    state = {}
+    for name, shape in sorted(shapes.items()):
+        if len(shape) > 1:
+            bound = (6 / np.prod(shape[1:])) ** 0.5
+            state[name] = rng.uniform(-bound, bound, shape).astype("f4")
+        else:
+            ones = name.endswith("running_var") or (name.endswith("weight") and shape)
+            state[name] = np.full(shape, 1 if ones else 0, "f4" if shape else "i8")
+    return state
 
 
 def data(batch: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -126,7 +147,11 @@ def tinynet_step(case: str) -> Step:
     if kind in ("train", "infer"):
         x, y = (tinynet.tensor(a) for a in data(int(rest[0])))
         model = models.create(name)
-        model.load_state_dict(dict(zip(model.state_dict(), map(tinynet.tensor, weights(name)))))
+        if name == "resnet20":
+            state = state_for({key: tuple(t.shape) for key, t in model.state_dict().items()})
+        else:
+            state = dict(zip(model.state_dict(), weights(name)))
+        model.load_state_dict({key: tinynet.tensor(array) for key, array in state.items()})
         if kind == "infer":
             model.eval()
 
@@ -186,10 +211,17 @@ def torch_step(case: str) -> Step:
                 *(nn.Conv2d(64, 64, 3), nn.ReLU(), nn.Flatten(), nn.Linear(576, 64), nn.ReLU(), nn.Linear(64, 10)),
             ).to(memory_format=torch.channels_last)
             x = x.contiguous(memory_format=torch.channels_last)
+        elif name == "resnet20":
+            model = torch_resnet20().to(memory_format=torch.channels_last)
+            x = x.contiguous(memory_format=torch.channels_last)
         else:
             layers = (nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
             model = nn.Sequential(nn.Flatten(), *layers)
-        model.load_state_dict(dict(zip(model.state_dict(), map(torch.tensor, weights(name)))))
+        if name == "resnet20":
+            state = state_for({key: tuple(t.shape) for key, t in model.state_dict().items()})
+        else:
+            state = dict(zip(model.state_dict(), weights(name)))
+        model.load_state_dict({key: torch.tensor(array) for key, array in state.items()})
         if kind == "infer":
             model.eval()
 
@@ -230,6 +262,41 @@ def torch_step(case: str) -> Step:
     param = torch.zeros(1_000_000, requires_grad=True)
     param.grad = torch.ones(1_000_000)
     return torch.optim.Adam([param], fused=True).step
+
+
+def torch_resnet20() -> Any:
+    """tinynet.models.resnet20 in PyTorch, with the same names."""
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, before: int, channels: int, stride: int) -> None:
+            super().__init__()
+            self.conv1 = nn.Conv2d(before, channels, 3, stride, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(channels)
+            self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+            self.bn2 = nn.BatchNorm2d(channels)
+            self.downsample = None
+            if stride != 1 or before != channels:
+                conv = nn.Conv2d(before, channels, 1, stride, bias=False)
+                self.downsample = nn.Sequential(conv, nn.BatchNorm2d(channels))
+
+        def forward(self, x: Any) -> Any:
+            shortcut = x if self.downsample is None else self.downsample(x)
+            y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
+            return (y + shortcut).relu()
+
+    model = nn.Sequential()
+    model.add_module("conv1", nn.Conv2d(1, 16, 3, 1, 1, bias=False))
+    model.add_module("bn1", nn.BatchNorm2d(16))
+    model.add_module("relu", nn.ReLU())
+    before = 16
+    for stage, width in enumerate((16, 32, 64), 1):
+        blocks = [Block(before, width, 1 if stage == 1 else 2), Block(width, width, 1), Block(width, width, 1)]
+        model.add_module(f"layer{stage}", nn.Sequential(*blocks))
+        before = width
+    for name, module in (("avgpool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten()), ("fc", nn.Linear(64, 10))):
+        model.add_module(name, module)
+    return model
 
 
 def tensorflow_step(case: str) -> Step:
@@ -515,6 +582,7 @@ class Worker:
 
 def measure(case: str, workers: list[Worker], rounds: int, seconds: float) -> dict[str, Any]:
     """Medians by framework, with the peak of memory and the loss after the warm-up."""
+    workers = [w for w in workers if take_part(w.name, case)]
     times: dict[str, list[float]] = {w.name: [] for w in workers}
     result: dict[str, dict[str, Any]] = {w.name: {} for w in workers}
     for w in workers:  # compiles, warms up
@@ -525,7 +593,7 @@ def measure(case: str, workers: list[Worker], rounds: int, seconds: float) -> di
             times[w.name].append(answer["seconds"])
             result[w.name]["peak_mib"] = answer["peak_mib"]
     losses = [r["loss"] for r in result.values() if "loss" in r]
-    if losses and max(losses) - min(losses) > 1e-3 * max(losses):
+    if losses and max(losses) - min(losses) > CLOSE * max(losses):
         raise RuntimeError(f"{case}: the losses after {WARM_UP} steps differ: {losses}")
     for name, seen in times.items():
         result[name]["seconds"] = statistics.median(seen)

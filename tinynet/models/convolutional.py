@@ -134,7 +134,7 @@ class BasicBlock(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn1(self.conv1(x), activation="relu")
         return F.relu(self.bn2(self.conv2(y)) + shortcut)
 
 
