@@ -28,6 +28,17 @@ from .numpy_names import numpy_names
 if TYPE_CHECKING:
     from .autograd import Node
 
+_TYPES = {
+    dtypes.float16: "Half",
+    dtypes.float32: "Float",
+    dtypes.float64: "Double",
+    dtypes.uint8: "Byte",
+    dtypes.int8: "Char",
+    dtypes.int16: "Short",
+    dtypes.int32: "Int",
+    dtypes.int64: "Long",
+    dtypes.bool: "Bool",
+}
 _OBVIOUS = (dtypes.int64, dtypes.bool)  # dtypes that the numbers themselves show
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # in-place results may not be of a higher one
 
@@ -319,8 +330,13 @@ class Tensor:
         if not isinstance(self._array, np.ndarray):
             capture.refuse(f"{how} waits for the device", "keep numbers in tensors, and read them after the step")
 
-    def numpy(self) -> Any:
-        """The NumPy array that this tensor wraps. RuntimeError if it requires a gradient, TypeError on CUDA."""
+    def numpy(self, *, force: Bool = False) -> Any:
+        """The NumPy array that this tensor wraps. RuntimeError if it requires a gradient, TypeError on CUDA.
+
+        force  that of `detach().cpu()` instead: a copy if it is on CUDA.
+        """
+        if force:
+            return self.detach().cpu().numpy()
         if self.requires_grad:
             raise RuntimeError("numpy() needs a tensor without a gradient; use detach().numpy()")
         if self.device.type != "cpu":
@@ -395,8 +411,11 @@ class Tensor:
         """Whether the tensor lies in page-locked memory of the CPU."""
         return self.device.type == "cpu" and is_pinned(self._array)
 
-    def type(self, dtype: Any) -> Tensor:
-        return self.to(dtype=dtype)
+    def type(self, dtype: Any = None) -> Any:
+        """In another dtype; without one, the name of the kind of tensor, such as "tinynet.cuda.FloatTensor"."""
+        if dtype is not None:
+            return self.to(dtype=dtype)
+        return f"tinynet.{'cuda.' if self.is_cuda else ''}{_TYPES[self.dtype]}Tensor"
 
     def type_as(self, other: Tensor) -> Tensor:
         return self.to(other)

@@ -375,3 +375,11 @@ def test_a_device_as_a_context(device: str) -> None:
             assert tinynet.zeros(2).device.type == "cpu"
         assert tinynet.rand(2).device == inside
     assert tinynet.zeros(2).device.type == "cpu"
+
+
+def test_names_of_types(device: str) -> None:
+    place = "cuda." if device == "cuda" else ""
+    assert tinynet.zeros(1, device=device).type() == f"tinynet.{place}FloatTensor"
+    assert tinynet.zeros(1, device=device).long().type() == f"tinynet.{place}LongTensor"
+    x = tinynet.ones(2, device=device, requires_grad=True)
+    assert x.numpy(force=True).tolist() == [1.0, 1.0]
