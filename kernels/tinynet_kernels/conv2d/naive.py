@@ -36,6 +36,7 @@ def forward(
     relu: int32,
     size: int32,
 ) -> None:
+    """y[n, o, p, q]: the sum over c, r, s of x[n, c, p * stride + r * dilation - padding, ...] times w[o, c, r, s]."""
     i = cuda.grid(1)
     if i >= size:
         return
@@ -84,6 +85,7 @@ def input_grad(
     dilation_w: int32,
     size: int32,
 ) -> None:
+    """gx at a pixel: the sum over the outputs whose window holds it, of gy there times the weight that it meets."""
     i = cuda.grid(1)
     if i >= size:
         return
@@ -128,6 +130,7 @@ def weight_grad(
     images: int32,
     size: int32,
 ) -> None:
+    """gw[o, c, r, s]: the sum over all images and outputs of gy there times the pixel that the weight meets."""
     i = cuda.grid(1)
     if i >= size:
         return
