@@ -273,18 +273,17 @@ def window_products(
         start += vectors * lanes
 
 
-@_inline
-def add_parts(parts: Any, gw: Any) -> None:
-    """gw (O, C, window) = the sum of the parts (n, window * C at least, O at least), in their order."""
+@_once
+def add_parts(parts: Any, c: int, gw: Any) -> None:
+    """gw[:, c] (O, C, window) = the sum of the parts (n, window * C at least, O at least), in their order."""
     outputs, inputs, window = gw.shape
-    for c in prange(inputs):
-        for k in range(window):
-            total = parts[0, k * inputs + c]
-            for part in range(1, parts.shape[0]):
-                for o in range(outputs):
-                    total[o] += parts[part, k * inputs + c, o]
+    for k in range(window):
+        total = parts[0, k * inputs + c]
+        for part in range(1, parts.shape[0]):
             for o in range(outputs):
-                gw[o, c, k] = total[o]
+                total[o] += parts[part, k * inputs + c, o]
+        for o in range(outputs):
+            gw[o, c, k] = total[o]
 
 
 @_parallel
@@ -308,4 +307,5 @@ def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: i
         own = team * tiles // teams, (team + 1) * tiles // teams
         for s in range(begin, end, step):
             window_products(x, x_step, lines, s, min(s + step, end), offsets, own, flat, width, sums, lanes)
-    add_parts(parts, gw)
+    for c in prange(gw.shape[1]):
+        add_parts(parts, c, gw)

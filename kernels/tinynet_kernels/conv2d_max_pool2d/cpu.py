@@ -119,12 +119,13 @@ def conv2d_max_pool2d_grad(
         target = moved if moved.flags.c_contiguous else empty(moved.shape, x.dtype)
         weights = filters(w, swapped=True)
         plan = positions.input_grad(g, weights.shape[2])
-    gb[...] = loops.gradients(
+    totals = loops.gradients(
         *(channels_last(a, (0, 0)) for a in (gy, y, indices)),
         *(activation == "relu", pool.kernel, pool.stride),
         *(padded.reshape(-1), padded[0].size, g.stride[1] * padded.shape[3], lines, taps_of(g, padded.shape)),
         *(height, width, gw.reshape(*gw.shape[:2], -1), plan, weights),
         *(target.reshape(-1), target.size // images, inputs, lanes(x), shares),
     )
+    gb[...] = totals.sum(axis=0)
     if rest and target is not moved:
         moved[...] = target

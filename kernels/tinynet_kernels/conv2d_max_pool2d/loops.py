@@ -77,6 +77,63 @@ def _spread(
     gx[gy.shape[0] * stride[0] :] = 0
 
 
+@_once
+def _gradients(
+    gy: Any,
+    y: Any,
+    indices: Any,
+    active: bool,
+    kernel: Any,
+    stride: Any,
+    x: Any,
+    x_image: int,
+    x_step: int,
+    lines: Any,
+    offsets: Any,
+    some: Any,
+    plan: Any,
+    w: Any,
+    gx: Any,
+    gx_image: int,
+    inputs: int,
+    lanes: int,
+    first: int,
+    last: int,
+    products: Any,
+    totals: Any,
+) -> None:
+    """What `gradients` does for the images first to last - 1, as many at a time as `some` (n, height, width, O) has.
+
+    Adds to products, a flat (taps, O), and totals (O,).
+    """
+    at_once, height, width, channels = some.shape
+    tiles = (offsets.size + ROWS - 1) // ROWS
+    flat = some.reshape(-1)
+    line, sums = np.empty((gy.shape[2], channels), gy.dtype), np.empty(channels, gy.dtype)
+    start = np.zeros(w.shape[0] * w.shape[2], gy.dtype)
+    floor = gy.dtype.type(-np.inf)
+    while first < last:
+        count = min(at_once, last - first)
+        sums[:] = 0
+        for i in range(count):
+            n = first + i
+            _spread(gy[n], y[n], indices[n], active, kernel, stride, line, sums, some[i])
+        for c in range(channels):
+            totals[c] += sums[c]
+        source = x[first * x_image :]
+        window_products(source, x_step, lines, 0, count * height, offsets, (0, tiles), flat, channels, products, lanes)
+        if inputs:
+            target = gx[first * gx_image :]
+            for kind in range(plan[3].shape[0]):
+                edges = plan[3][kind]
+                end = count * (edges[1] - edges[0]) * (edges[3] - edges[2])
+                stretch(
+                    *(flat, height * width * channels, 1, plan, kind, 0, end),
+                    *(w, start, target, gx_image, 0, inputs, floor, lanes),
+                )
+        first += count
+
+
 @_parallel
 def gradients(
     gy: Any,
@@ -101,7 +158,7 @@ def gradients(
     lanes: int,
     shares: int,
 ) -> Any:
-    """The gradients of the pooled convolution: gw (O, C, window), that of the bias (returned), and gx, flat, if inputs > 0.
+    """The gradients of the pooled convolution: gw (O, C, window), gx, flat, if inputs > 0, and that of the bias in shares.
 
     gy, y and indices are (N, PH, PW, O), the convolution's result (height, width), O whole vectors. x, `lines` and `offsets`
     are those of `weight_grad` for some images, which are taken at a time; `plan` and w those of the gradient of the input.
@@ -109,37 +166,15 @@ def gradients(
     images, channels = gy.shape[0], gy.shape[3]
     at_once = max(1, lines.size // (3 * height))
     tiles = (offsets.size + ROWS - 1) // ROWS
-    parts = np.empty((shares, tiles * ROWS, channels), gy.dtype)
+    parts = np.zeros((shares, tiles * ROWS, channels), gy.dtype)
     totals = np.zeros((shares, channels))
-    start = np.zeros(w.shape[0] * w.shape[2], gy.dtype)
-    floor = gy.dtype.type(-np.inf)
     for share in prange(shares):
-        parts[share] = 0
-        products = parts[share].reshape(-1)
         some = np.empty((at_once, height, width, channels), gy.dtype)
-        flat = some.reshape(-1)
-        line, sums = np.empty((gy.shape[2], channels), gy.dtype), np.empty(channels, gy.dtype)
-        last = (share + 1) * images // shares
-        for first in range(share * images // shares, last, at_once):
-            count = min(at_once, last - first)
-            sums[:] = 0
-            for i in range(count):
-                n = first + i
-                _spread(gy[n], y[n], indices[n], active, kernel, stride, line, sums, some[i])
-            for c in range(channels):
-                totals[share, c] += sums[c]
-            source = x[first * x_image :]
-            window_products(
-                source, x_step, lines, 0, count * height, offsets, (0, tiles), flat, channels, products, lanes
-            )
-            if inputs:
-                target = gx[first * gx_image :]
-                for kind in range(plan[3].shape[0]):
-                    edges = plan[3][kind]
-                    end = count * (edges[1] - edges[0]) * (edges[3] - edges[2])
-                    stretch(
-                        *(flat, height * width * channels, 1, plan, kind, 0, end),
-                        *(w, start, target, gx_image, 0, inputs, floor, lanes),
-                    )
-    add_parts(parts, gw)
-    return totals.sum(axis=0)
+        first, last = share * images // shares, (share + 1) * images // shares
+        _gradients(
+            *(gy, y, indices, active, kernel, stride, x, x_image, x_step, lines, offsets, some),
+            *(plan, w, gx, gx_image, inputs, lanes, first, last, parts[share].reshape(-1), totals[share]),
+        )
+    for c in prange(gw.shape[1]):
+        add_parts(parts, c, gw)
+    return totals
