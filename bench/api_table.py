@@ -27,7 +27,7 @@ with PyTorch where that is installed. What differs on purpose:
   accepted. Layers accept `inplace` and ignore it.
 - Tensors of two dtypes give what NumPy gives: int64 and float32 make float64, where PyTorch makes float32. Python numbers never
   change a tensor's dtype.
-- `view` copies where memory has no view of that shape. `unfold`, `diagonal` and `movedim` of a copy are copies.
+- `view` copies where memory has no view of that shape. `unfold` is a copy.
 - Wrong shapes and values raise ValueError, wrong types and devices TypeError, where PyTorch raises RuntimeError for most.
 - There are no complex, sparse, quantised or nested tensors, no three-dimensional convolution or pooling, no lazy modules and no
   compiler.

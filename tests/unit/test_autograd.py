@@ -637,3 +637,17 @@ def test_views_of_memory_in_another_order() -> None:
     (turned * turned).sum().backward()
     assert a.grad is not None
     assert a.grad.tolist() == [[0.0, 200.0, 400.0], [6.0, 8.0, 10.0]]
+
+
+def test_a_diagonal_is_a_view() -> None:
+    plain = tinynet.ones(2, 3)
+    plain.diagonal(1).fill_(7)
+    assert plain.tolist() == [[1.0, 7.0, 1.0], [1.0, 1.0, 7.0]]
+    x = tinynet.ones(2, 3, requires_grad=True)
+    y = x * 2
+    y.diagonal(-1).mul_(5)
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[2.0, 2.0, 2.0], [10.0, 2.0, 2.0]]
+    with pytest.raises(ValueError, match="expected two dimensions"):
+        x.diagonal(0, 1, -1)

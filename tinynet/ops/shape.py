@@ -395,19 +395,36 @@ def trace(input: Tensor) -> Tensor:
     return diagonal(input).sum()
 
 
+class Diagonal(Op):
+    is_view = True
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, offset: int, dim1: int, dim2: int) -> Any:
+        ctx.place = offset, dim1, dim2
+        result = a.diagonal(offset, dim1, dim2)
+        if isinstance(result, np.ndarray):  # NumPy's is for reading only unless told otherwise
+            result.flags.writeable = a.flags.writeable
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        from .indexing import IndexPut
+
+        offset, dim1, dim2 = ctx.place
+        shape = ctx.input_shape(0)
+        along = xp(gy._array).arange(gy.shape[-1])
+        index = (..., along + builtins.max(0, -offset), along + builtins.max(0, offset))
+        others = (n for d, n in enumerate(shape) if d not in (dim1, dim2))
+        spread: Tensor = IndexPut.apply(gy, index, (*others, shape[dim1], shape[dim2]))
+        return movedim(spread, (-2, -1), (dim1, dim2)), None, None, None
+
+
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The diagonal of dimensions dim1 and dim2, as the last dimension."""
-    moved = movedim(input, (dim1, dim2), (-2, -1))
-    rows, columns = moved.shape[-2:]
-    first, second = builtins.max(0, -offset), builtins.max(0, offset)
-    index = np.arange(builtins.max(0, builtins.min(rows - first, columns - second)))
-    return moved[
-        (
-            ...,
-            Tensor._make(xp(input._array).asarray(index + first)),
-            Tensor._make(xp(input._array).asarray(index + second)),
-        )
-    ]
+    """The diagonal of dimensions dim1 and dim2, as the last dimension: a view. ValueError if they are one dimension."""
+    first, second = wrap(dim1, input.ndim, "dim1"), wrap(dim2, input.ndim, "dim2")
+    if first == second:
+        raise ValueError(f"dim1 is {dim1} and dim2 {dim2}, expected two dimensions")
+    return Diagonal.apply(input, offset, first, second)
 
 
 _diagonal = diagonal
@@ -416,7 +433,7 @@ _diagonal = diagonal
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix, or the matrix with this vector on its diagonal."""
     if input.ndim == 2:
-        return _diagonal(input, diagonal)
+        return _diagonal(input, diagonal).clone()
     n = input.shape[0] + builtins.abs(diagonal)
     index = np.arange(input.shape[0])
     flat = (index + builtins.max(0, -diagonal)) * n + index + builtins.max(0, diagonal)
