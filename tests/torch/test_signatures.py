@@ -17,6 +17,7 @@ EXCEPT = {
     ("nn", "Hardtanh"): {"min_value", "max_value"},  # deprecated
     ("nn", "RNNBase"): {"mode", "proj_size"},
     ("functional", "gumbel_softmax"): {"eps"},  # deprecated
+    ("rnn", "PackedSequence"): {"batch_sizes"},  # None by default, though it must be given
 }
 MODULES = {
     "nn": (tinynet.nn, torch.nn),
