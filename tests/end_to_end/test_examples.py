@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+import tinynet
 from tests.conftest import NO_CUDA
 from tinynet.device import simulated
 from tinynet.examples import audio, charlm, dcgan, forecast, recommender, reinforce, siamese, vae
@@ -77,6 +78,16 @@ def test_charlm(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     written = capsys.readouterr().out.splitlines()[-1]
     assert len(written) == 500
     assert written.count(" to be, ") > 10
+
+
+def test_charlm_reads_on() -> None:
+    """In short pieces, each from the state after the one before, a text has the loss that it has in one piece."""
+    tinynet.manual_seed(0)
+    model, text = charlm.LSTMModel(5, 8, 2, 0).eval(), tinynet.randint(0, 5, (2 * 25,))
+    with tinynet.no_grad():
+        whole, short = ([loss.item() for loss in charlm.losses(model, text, 2, length)] for length in (24, 4))
+    assert (len(whole), len(short)) == (1, 6)
+    assert np.mean(short) == pytest.approx(whole[0], rel=1e-5)
 
 
 def test_dcgan(tmp_path: Path) -> None:
