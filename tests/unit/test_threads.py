@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -59,5 +62,12 @@ def test_other_threads_do_not_count() -> None:
 
 @pytest.mark.parametrize("name", threads.VARIABLES)
 def test_the_user_decides(name: str, monkeypatch: Any) -> None:
-    monkeypatch.setenv(name, "2")
+    monkeypatch.setattr(os, "environ", {name: "2"})
     assert threads.make() is None
+
+
+def test_openmp_s_variable_counts() -> None:
+    code = "import tinynet_kernels, numba; print(numba.get_num_threads())"
+    env = {k: v for k, v in os.environ.items() if k != "NUMBA_NUM_THREADS"} | {"OMP_NUM_THREADS": "1"}
+    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "1"

@@ -64,7 +64,13 @@ class Team:
 
 
 def make() -> Team | None:
-    """The team of this thread; None where the number of threads is not to change."""
+    """The team of this thread; None where the number of threads is not to change.
+
+    Numba asks for `NUMBA_NUM_THREADS` alone, when it is imported; `OMP_NUM_THREADS` is made to count for it too.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # a list has one number for each level of nesting
+    if wanted.isdecimal() and int(wanted) > 0:
+        os.environ.setdefault("NUMBA_NUM_THREADS", wanted)
     if any(name in os.environ for name in VARIABLES) or (os.cpu_count() or 1) < 2:
         return None
     try:
