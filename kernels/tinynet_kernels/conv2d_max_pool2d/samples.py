@@ -55,13 +55,17 @@ BAD_SAMPLES = [
 ]
 
 
+# the same of few images, and the large ones; then what the fast form on the CPU takes, or only just does not
 _GRAD_CASES: list[tuple[str, Shape, Shape, bool, Any, bool, dict[str, Any]]] = [
-    *_CASES,
-    ("whole_vectors", (33, 3, 9, 8), (16, 3, 3, 3), True, 2, False, {"activation": "relu", "padding": 1}),
-    ("weights_only", (41, 1, 12, 11), (32, 1, 3, 3), True, 2, False, {"activation": "relu", "input_grad": False}),
-    ("gaps", (19, 2, 12, 11), (32, 2, 2, 3), True, 2, False, {"pool_stride": 3, "stride": (1, 2)}),
-    ("beyond_the_end", (16, 4, 9, 8), (16, 4, 3, 2), True, 2, False, {"ceil_mode": True, "activation": "relu"}),
-    ("large_images", (9, 17, 27, 26), (80, 17, 3, 3), True, 2, False, {"activation": "relu"}),
+    *(case for case in _CASES if case[1][0] < 10 or case[5]),
+    ("whole_vectors", (9, 2, 6, 5), (16, 2, 3, 3), True, 2, False, {"activation": "relu", "padding": 1}),
+    ("weights_only", (9, 1, 6, 7), (16, 1, 3, 3), True, 2, False, {"activation": "relu", "input_grad": False}),
+    ("gaps", (11, 1, 8, 8), (16, 1, 2, 3), True, 2, False, {"pool_stride": 3, "stride": (1, 2)}),
+    ("beyond_the_end", (8, 1, 6, 5), (16, 1, 3, 2), True, 2, False, {"ceil_mode": True, "activation": "relu"}),
+    ("overlap", (8, 1, 6, 6), (16, 1, 3, 3), True, 2, False, {"pool_stride": 1, "pool_padding": 1}),
+    ("dilation", (8, 1, 6, 6), (16, 1, 3, 3), True, 2, False, {"dilation": 2, "pool_dilation": 2, "padding": 2}),
+    ("many_images", (67, 3, 9, 8), (16, 3, 3, 3), True, 2, True, {"activation": "relu", "padding": 1}),
+    ("large_images", (9, 17, 27, 26), (80, 17, 3, 3), True, 2, True, {"activation": "relu"}),
 ]
 
 
