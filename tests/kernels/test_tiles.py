@@ -170,25 +170,64 @@ class Recorder:
         return taken, least
 
 
+@pytest.fixture
+def bank_conflicts(monkeypatch: pytest.MonkeyPatch, forced: Any) -> Callable[..., None]:
+    """Checks that a product in one tile takes at most `most` times the wavefronts of one without conflicts.
+
+    module  of the kernels; made  their makers; run  computes what fills the tile and no more.
+    """
+
+    def check(tile: tiles.Tile, module: Any, made: list[Any], run: Callable[[], Any], most: float = 1.1) -> None:
+        recorder = Recorder()
+        for name in ("load4", "store4", "store"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, recorder.wrap(name, getattr(module, name)))
+        forced(tile, 1)
+        for maker in made:
+            maker.cache_clear()
+        run()
+        for maker in made:
+            maker.cache_clear()
+        widths = (("load4", 4), ("store4", 4), ("store", 1))
+        counts = [recorder.wavefronts(kind, width, tile.threads) for kind, width in widths]
+        assert counts[0][0] == counts[0][1] > 0
+        assert sum(taken for taken, _ in counts) <= most * sum(least for _, least in counts)
+
+    return check
+
+
 @needs_simulator
-@pytest.mark.parametrize("tile", [tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL], ids=str)
-def test_bank_conflicts(tile: tiles.Tile, monkeypatch: pytest.MonkeyPatch, forced: Any) -> None:
-    """The GEMM's main loop takes at most 1.1 times the wavefronts of one without conflicts."""
+@pytest.mark.parametrize("tile", ALL, ids=str)
+def test_bank_conflicts_of_matmul(tile: tiles.Tile, bank_conflicts: Any) -> None:
     from tinynet_kernels.matmul import tiled
 
-    recorder = Recorder()
-    for name in ("load4", "store4", "store"):
-        monkeypatch.setattr(tiled, name, recorder.wrap(name, getattr(tiled, name)))
-    tiled.product.cache_clear()
-    forced(tile, 1)
     a, b = np.ones((tile.rows, 2 * tile.depth), "float32"), np.ones((2 * tile.depth, tile.columns), "float32")
-    tinynet_kernels.matmul(on_device(a), on_device(b))
-    tiled.product.cache_clear()
-    counts = [
-        recorder.wavefronts(kind, width, tile.threads) for kind, width in (("load4", 4), ("store4", 4), ("store", 1))
-    ]
-    assert counts[0][0] == counts[0][1] > 0
-    assert sum(taken for taken, _ in counts) <= 1.1 * sum(least for _, least in counts)
+    bank_conflicts(tile, tiled, [tiled.product], lambda: tinynet_kernels.matmul(on_device(a), on_device(b)))
+
+
+@needs_simulator
+@pytest.mark.parametrize("tile", [tiles.LARGE, tiles.FLAT, tiles.MEDIUM, tiles.SMALL], ids=str)
+def test_bank_conflicts_of_conv2d(tile: tiles.Tile, bank_conflicts: Any) -> None:
+    from tinynet_kernels.conv2d import tiled
+
+    x, w = np.ones((1, 4, 6, tile.columns // 4 + 2), "float32"), np.ones((tile.rows, 4, 3, 3), "float32")
+    made = [tiled.gathered_product]
+    bank_conflicts(tile, tiled, made, lambda: tinynet_kernels.conv2d(on_device(x), on_device(w)))
+
+
+@needs_simulator
+@pytest.mark.parametrize("tile", GATHERING, ids=str)
+def test_bank_conflicts_of_the_weight_gradient(tile: tiles.Tile, bank_conflicts: Any) -> None:
+    from tinynet_kernels.conv2d import tiled
+
+    x, gy = (np.ones((1, channels, 4, tile.depth // 2), "float32") for channels in (tile.columns, tile.rows))
+    weights = (tile.rows, tile.columns, 1, 1)
+
+    def run() -> None:
+        tinynet_kernels.conv2d_weight_grad(on_device(x), on_device(gy), weights)
+
+    # Pairs of stores meet in a bank; in the smallest tile there are fewest loads beside them.
+    bank_conflicts(tile, tiled, [tiled.weight_grad], run, most=1.12 if tile is tiles.SMALL else 1.1)
 
 
 @needs_simulator
