@@ -25,7 +25,7 @@ ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "NUMBA_NUM_THREADS": "1",
 }  # quicker for runs so small
-IMAGES = {"cpu": (320, 40), "cuda": (40, 8)}  # for training and testing: an emulated device is slow
+IMAGES = {"cpu": (320, 40), "cuda": (40, 8)}  # for training and testing: they are few where kernels are slow
 
 
 def write_data(path: Path, *sizes: int) -> None:
