@@ -33,12 +33,14 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from bench.sass import write_between
+
 FRAMEWORKS = {"tinynet": "tinynet", "PyTorch": "torch", "TensorFlow": "tensorflow", "JAX": "jax"}
 PACKAGES = ("tinynet-gpu", "numpy", "numba", "torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "jaxlib")
 BATCHES = (32, 128, 512)
 WARM_UP = 5  # steps whose last loss is compared
 CLOSE = 5e-3  # relative; Adam and batch normalisation enlarge the rounding errors of the first steps
-MARKERS = ("<!-- cpu comparison -->", "<!-- end of cpu comparison -->")
 Step = Callable[[], Any]
 
 CASES = [
@@ -710,12 +712,6 @@ def ratio(row: dict[str, Any]) -> str:
     return f"{min(others) / row['tinynet']['seconds']:.2f}" if others and "tinynet" in row else ""
 
 
-def write_between_markers(path: Path, text: str) -> None:
-    whole = path.read_text(encoding="utf-8")
-    begin, end = (whole.index(m) for m in MARKERS)
-    path.write_text(f"{whole[: begin + len(MARKERS[0])]}\n{text}\n{whole[end:]}", encoding="utf-8")
-
-
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", default="", metavar="REGEX", help="the cases to measure; default: all")
@@ -752,7 +748,7 @@ def main() -> None:
     if args.json is not None:
         args.json.write_text(json.dumps(report, indent=2) + "\n")
     if args.readme is not None:
-        write_between_markers(args.readme, table(report))
+        write_between(args.readme, "cpu comparison", table(report))
 
 
 if __name__ == "__main__":

@@ -350,8 +350,8 @@ def _cells(report: Report) -> list[str]:
 def write_between(path: Path, name: str, text: str) -> None:
     """Puts text between the lines <!-- name: begin --> and <!-- name: end --> of a file that has them."""
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-    before, rest = path.read_text().split(begin)
-    path.write_text(before + begin + text + "\n" + end + rest.split(end)[1])
+    before, rest = path.read_text(encoding="utf-8").split(begin)
+    path.write_text(before + begin + text + "\n" + end + rest.split(end)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":
