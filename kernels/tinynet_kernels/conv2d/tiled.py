@@ -251,6 +251,9 @@ def weight_grad(dtype: Any, tile: Tile, padded: bool) -> Kernel:
     WARPS = N // S // 8
     NEXT = THREADS // DEPTH  # rows, and products, between those that a thread fetches
     MOVES_G, MOVES_X = M // NEXT, N // NEXT
+    # Writes go to a column each, whose pixels lie four banks apart: eight pixels fill the banks, if the next eight have the
+    # halves of every quad exchanged.
+    OCTET = 8
     real = dtype.type
     nothing = (real(0),) * (R * S)
 
@@ -289,7 +292,8 @@ def weight_grad(dtype: Any, tile: Tile, padded: bool) -> Kernel:
 
         # What this thread moves, for every DEPTH-th pixel: the gradients of some rows and the factors of some products.
         deep, mine = int32(t % DEPTH), int32(t // DEPTH)
-        g_to, x_to = int32(deep * PITCH_G + mine), int32(deep * PITCH_X + mine)
+        to = int32(mine ^ deep // OCTET % 2 * 2)
+        g_to, x_to = int32(deep * PITCH_G + to), int32(deep * PITCH_X + to)
         g_rows: tuple[Any, ...] = ()
         for q in static_range(MOVES_G):
             g_rows = g_rows + (int32((group * rows + min(row0 + mine + q * NEXT, rows - 1)) * image_pixels),)
@@ -346,12 +350,18 @@ def weight_grad(dtype: Any, tile: Tile, padded: bool) -> Kernel:
                 while within >= image_pixels:
                     within, image = int32(within - image_pixels), int32(image + 1)
             for l in static_range(DEPTH):
-                u = load4(shared_g, buffer * BUFFER_G + mine_g + l * PITCH_G)
-                for h in static_range(1, QUADS_R):
-                    u = u + load4(shared_g, buffer * BUFFER_G + mine_g + l * PITCH_G + h * APART_R)
-                v = load4(shared_x, buffer * BUFFER_X + mine_x + l * PITCH_X)
-                for h in static_range(1, QUADS_S):
-                    v = v + load4(shared_x, buffer * BUFFER_X + mine_x + l * PITCH_X + h * APART_S)
+                u: tuple[Any, ...] = ()
+                for h in static_range(QUADS_R):
+                    quad = load4(shared_g, buffer * BUFFER_G + mine_g + l * PITCH_G + h * APART_R)
+                    if l // OCTET % 2:
+                        quad = (quad[2], quad[3], quad[0], quad[1])
+                    u = u + quad
+                v: tuple[Any, ...] = ()
+                for h in static_range(QUADS_S):
+                    quad = load4(shared_x, buffer * BUFFER_X + mine_x + l * PITCH_X + h * APART_S)
+                    if l // OCTET % 2:
+                        quad = (quad[2], quad[3], quad[0], quad[1])
+                    v = v + quad
                 tile = outer_fma(tile, u, v)
             if k0 >= last:
                 break

@@ -152,8 +152,11 @@ def product(KIND: int, tile: Tile, a_along_k: bool, b_along_k: bool, B: int = AS
         slices = int32((k + (DEPTH - 1)) // DEPTH)
         rest = int32(k - (slices - 1) * DEPTH)  # of the first slice
 
+        # Four lanes copy the four chunks of a row along k. Eight write at a time, to rows four apart: those are half the banks
+        # apart, while neighbours overlap.
+        along_k = int32(warp * 8 + lane // 8 + lane // 4 % 2 * 4)
         # What this thread copies of a: two chunks, `APART_A` rows of shared memory apart. Rows beyond the last repeat it.
-        a_place = int32(t // LANES_A)
+        a_place = along_k if a_along_k else int32(t // LANES_A)
         a_chunk = int32(t % LANES_A * CHUNK)
         a_to = int32(a_place * PITCH_A + a_chunk)
         if a_along_k:
@@ -173,7 +176,7 @@ def product(KIND: int, tile: Tile, a_along_k: bool, b_along_k: bool, B: int = AS
             a_first = int32(rest * lda)
 
         # And of b; of a gathered one, `b_at` is without the part that the tables give for each slice.
-        b_place = int32(t // LANES_B)
+        b_place = along_k if b_along_k else int32(t // LANES_B)
         b_chunk = int32(t % LANES_B * CHUNK)
         b_to = int32(START_B + b_place * PITCH_B + b_chunk)
         b_inside0 = b_chunk < rest if b_along_k else b_place < rest
