@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -107,15 +106,23 @@ class KernelSpec:
         if kind == "cpu" and _TEAM is not None:
             _TEAM.look()
         wanted = self.check(*args, **params)
-        with nullcontext() if isinstance(like, np.ndarray) else like.device:
-            outputs = self._outputs(out, wanted, kind, like)
-            implementation = self.implementation(kind, variant)
-            if any(output.size for output in outputs):
-                if _watch is None:
-                    self._run(implementation, kind, variant, outputs, args, precision, params)
-                else:
-                    run = partial(self._run, implementation, kind, variant, outputs, args, precision, params)
-                    _watch(self, args, params, run)
+        if isinstance(like, np.ndarray) or like.data.device_id == load("cupy.cuda.runtime:getDevice")():
+            return self._compute(wanted, kind, like, args, out, variant, precision, params)
+        with like.device:
+            return self._compute(wanted, kind, like, args, out, variant, precision, params)
+
+    def _compute(
+        self, wanted: Outputs, kind: str, like: Array, args: Any, out: Any, variant: Any, precision: str, params: Any
+    ) -> Any:
+        """The outputs of a checked call, whose arrays are on the current device."""
+        outputs = self._outputs(out, wanted, kind, like)
+        implementation = self.implementation(kind, variant)
+        if any([output.size for output in outputs]):
+            if _watch is None:
+                self._run(implementation, kind, variant, outputs, args, precision, params)
+            else:
+                run = partial(self._run, implementation, kind, variant, outputs, args, precision, params)
+                _watch(self, args, params, run)
         return outputs if len(outputs) > 1 else outputs[0]
 
     def implementation(self, kind: str, variant: str | None = None) -> Callable[..., None]:
@@ -172,12 +179,13 @@ class KernelSpec:
             raise ValueError(f"{self.name}: out has {len(given)} arrays, expected {len(wanted)}")
         if any(o is None for o in given):
             given = tuple(self._empty(*w, kind, like) if o is None else o for o, w in zip(given, wanted))
+        place = _place(like)
         for o, (shape, dtype) in zip(given, wanted):
-            if _place(o) != _place(like):
-                raise TypeError(f"{self.name}: out is on {_place(o)}, expected {_place(like)}")
-            if o.dtype != np.dtype(dtype):
+            if _place(o) != place:
+                raise TypeError(f"{self.name}: out is on {_place(o)}, expected {place}")
+            if o.dtype != dtype:
                 raise TypeError(f"{self.name}: out has dtype {o.dtype}, expected {np.dtype(dtype)}")
-            if tuple(o.shape) != tuple(shape):
+            if o.shape != tuple(shape):
                 raise ValueError(f"{self.name}: out has shape {tuple(o.shape)}, expected {tuple(shape)}")
         return given
 
@@ -233,6 +241,8 @@ def _place(array: Array) -> tuple[str, int]:
     """The kind of device and its number."""
     if type(array) is np.ndarray:
         return "cpu", 0
+    if type(array).__module__ == "cupy":
+        return "cuda", array.data.device_id
     kind = device_kind(array)
     return kind, 0 if isinstance(array, np.ndarray) else array.data.device_id
 
@@ -244,10 +254,8 @@ def _channels_last(shape: Sequence[int], dtype: Any) -> Array:
 
 def empty(shape: Sequence[int], dtype: Any, like: Array) -> Array:
     """An uninitialised C-contiguous array on the current device, of the kind of `like`."""
-    if type(like) is np.ndarray or device_kind(like) == "cpu":  # or a subclass such as memmap
+    if type(like) is np.ndarray:
         return memory.empty(shape, dtype)
-    if isinstance(like, np.ndarray):  # a simulated device array
-        return np.empty(shape, dtype).view(type(like))
-    import cupy
-
-    return cupy.empty(shape, dtype)
+    if isinstance(like, np.ndarray):  # a simulated device array, or a subclass such as memmap
+        return np.empty(shape, dtype).view(type(like)) if device_kind(like) == "cuda" else memory.empty(shape, dtype)
+    return load("cupy:empty")(shape, dtype)

@@ -55,11 +55,32 @@ def test_current_stream() -> None:
 
 
 def test_unaligned_view() -> None:
-    """A view that starts between two 16-byte blocks takes the narrow loads."""
+    """A view that starts between two 16-byte blocks takes the narrow loads, after aligned arrays of the same shape too."""
+    tinynet_kernels.matmul(random(64, 64), random(64, 64))
     flat = random(64 * 64 + 1)
     a, b = flat[1:].reshape(64, 64), random(64, 64)
     assert a.data.ptr % 16
     np.testing.assert_allclose(tinynet_kernels.matmul(a, b).get(), a.get() @ b.get(), rtol=1e-4, atol=1e-4)
+
+
+def test_known_launches_are_told_apart() -> None:
+    """Products of one shape that differ in anything else, one after the other: each is what it should be."""
+    a, b, bias = random(24, 24), random(24, 24), random(24)
+    x, y = a.get().astype(np.float64), b.get().astype(np.float64)
+    for _ in range(2):
+        for dtype in ("float32", "float64"):
+            for transpose_a, transpose_b in ((False, False), (True, False), (False, True)):
+                wanted = (x.T if transpose_a else x) @ (y.T if transpose_b else y)
+                for given, activation in ((None, None), (bias, None), (None, "relu")):
+                    got = tinynet_kernels.matmul(
+                        *(p if p is None else p.astype(dtype) for p in (a, b, given)),
+                        transpose_a=transpose_a,
+                        transpose_b=transpose_b,
+                        activation=activation,
+                    )
+                    expected = wanted if given is None else wanted + bias.get()
+                    expected = np.maximum(expected, 0) if activation else expected
+                    np.testing.assert_allclose(got.get(), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_too_large() -> None:
@@ -117,7 +138,9 @@ def test_launch_that_the_device_refuses() -> None:
 
     p = random(8)
     too_many = Kernel(cuda._sgd.function, 2048, None)
-    with pytest.raises(RuntimeError, match=r"_sgd: 1 blocks of 2048 threads did not start: CUDA_ERROR_INVALID_VALUE"):
+    with pytest.raises(
+        RuntimeError, match=r"_sgd: 1 x 1 x 1 blocks of 2048 threads did not start: CUDA_ERROR_INVALID_VALUE"
+    ):
         too_many(1, *([p] * too_many._pointers), *([0] * (len(too_many.annotations) - too_many._pointers)))
 
 

@@ -45,7 +45,12 @@ def forced(monkeypatch: pytest.MonkeyPatch) -> Callable[[tiles.Tile, int], None]
             length = -(-product.k // splits // tile.depth) * tile.depth
             return Plan(tile, splits, length)
 
+        from tinynet_kernels.conv2d import cuda as conv2d
+        from tinynet_kernels.matmul import cuda as matmul
+
         monkeypatch.setattr(tuning, "plan", plan)
+        for module in (matmul, conv2d):
+            monkeypatch.setattr(module, "_known", tuning.Known())
 
     return force
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..runtime import tuning
 from ..runtime.cuda import aligned, blocks_for, contiguous, finish, module, writable
-from ..runtime.last_block import counters
+from ..runtime.last_block import parts_of
 from . import direct, naive, tables, tiled
 from .geometry import Geometry, geometry
 from .tables import Tables
+
+_known = tuning.Known()
 
 
 def conv2d(outputs: Any, x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any) -> None:
@@ -28,9 +30,13 @@ def conv2d(outputs: Any, x: Any, w: Any, bias: Any = None, *, activation: str | 
     if g.flops == 0 or not tables.fits(g):
         conv2d_naive(outputs, x, w, bias, activation=activation, **params)
         return
-    y_out = writable(y)
-    t = _forward_tables(g, x)
-    _gathered_product(g, t, contiguous(x), contiguous(w), contiguous(bias), y_out, activation == "relu")
+    y_out, x, w, bias = writable(y), contiguous(x), contiguous(w), contiguous(bias)
+    key = "forward", g, x.dtype, _device(x), bias is None, activation, aligned(w)
+    launch = _known.get(key)
+    if launch is None:
+        launch = _gathered_product(g, _forward_tables(g, x), x, w, bias, y_out, activation == "relu")
+        _known.keep(key, launch)
+    launch(x, w, bias, y_out)
     finish(y, y_out)
 
 
@@ -43,14 +49,19 @@ def conv2d_input_grad(outputs: Any, gy: Any, w: Any, input_shape: Sequence[int],
     gx_out, gy = writable(gx), contiguous(gy)
     o, c, kh, kw = g.w_shape
     split = w.reshape(g.groups, o // g.groups, c, kh, kw).transpose(0, 2, 1, 3, 4)  # (groups, C, O, KH, KW)
-    phases = [t for phase in np.ndindex(*g.stride) if (t := _input_grad_tables(g, phase, gy)) is not None]
+    phases = _phases(_one_image(g), _device(gy))
     if not all(t.taps for t in phases):
         gx_out.fill(0)  # pixels between the windows
-    for t in phases:
+    for i, t in enumerate(phases):
         if t.taps:
             rows, columns = ([tap[axis] for tap in t.taps] for axis in (0, 1))
-            weights = split if len(t.taps) == kh * kw else split[..., rows, columns]
-            _gathered_product(g, t, gy, contiguous(weights), None, gx_out, False, whole=len(phases) == 1)
+            weights = contiguous(split if len(t.taps) == kh * kw else split[..., rows, columns])
+            key = i, g, gy.dtype, _device(gy), aligned(weights)
+            launch = _known.get(key)
+            if launch is None:
+                launch = _gathered_product(g, t, gy, weights, None, gx_out, False, whole=len(phases) == 1)
+                _known.keep(key, launch)
+            launch(gy, weights, None, gx_out)
     finish(gx, gx_out)
 
 
@@ -60,107 +71,69 @@ def conv2d_weight_grad(outputs: Any, x: Any, gy: Any, weight_shape: Sequence[int
     if g.flops == 0 or not tables.fits(g):
         conv2d_weight_grad_naive(outputs, x, gy, weight_shape, **params)
         return
-    t = _forward_tables(g, x)
     x, gy, gw_out = contiguous(x), contiguous(gy), writable(gw)
-    n, o, oh, ow = g.y_shape
-    rows, products = o // g.groups, len(t.offset)
-    allowed = tuning.allowed_by_gathers(x.dtype.itemsize)
-    product = tuning.Product(rows, products, n * oh * ow, g.groups, x.dtype.itemsize, allowed)
+    key = "weight_grad", g, x.dtype, _device(x)
+    launch = _known.get(key)
+    if launch is None:
+        launch = _sum_over_pixels(g, _forward_tables(g, x), x, gy, gw_out)
+        _known.keep(key, launch)
+    launch(x, gy, gw_out)
+    finish(gw, gw_out)
 
-    def run(plan: tuning.Plan) -> None:
+
+def _sum_over_pixels(g: Geometry, t: Tables, x: Any, gy: Any, gw: Any) -> Callable[[Any, Any, Any], None]:
+    """The launch of the weight gradient for arrays like these, with the tile that suits them."""
+    n, o, oh, ow = g.y_shape
+    rows, products, pixels, image = o // g.groups, len(t.offset), n * oh * ow, x.size // n
+    allowed = tuning.allowed_by_gathers(x.dtype.itemsize)
+    product = tuning.Product(rows, products, pixels, g.groups, x.dtype.itemsize, allowed)
+
+    def prepared(plan: tuning.Plan) -> Callable[[Any, Any, Any], None]:
         tile, splits = plan.tile, plan.splits
         tiles_n = blocks_for(products, tile.columns)
-        parts = gw_out if splits == 1 else module().empty((splits, gw.size), gw.dtype)
-        tiled.weight_grad(x.dtype, tile, t.padded)(
-            (blocks_for(rows, tile.rows) * tiles_n, g.groups, splits),
-            x,
-            gy,
-            gw_out,
-            parts,
-            counters() if splits > 1 else None,
-            t.base,
-            t.mask,
-            t.offset,
-            t.tap,
-            rows,
-            products,
-            n * oh * ow,
-            oh * ow,
-            plan.length,
-            x.size // n,
-            x.size // n // g.groups,
-            o * oh * ow,
-            tiles_n,
-            gw.size,
-        )
+        blocks = blocks_for(rows, tile.rows) * tiles_n, g.groups, splits
+        sizes = rows, products, pixels, oh * ow, plan.length, image, image // g.groups, o * oh * ow, tiles_n, gw.size
+        start = tiled.weight_grad(x.dtype, tile, t.padded).prepared(x, blocks, *sizes)
 
-    run(tuning.plan("conv2d_weight_grad", product, run))
-    finish(gw, gw_out)
+        def launch(x: Any, gy: Any, gw: Any) -> None:
+            start(x, gy, gw, *parts_of(gw, splits), t.base, t.mask, t.offset, t.tap)
+
+        return launch
+
+    return prepared(tuning.plan("conv2d_weight_grad", product, lambda plan: prepared(plan)(x, gy, gw)))
 
 
 def _gathered_product(
     g: Geometry, t: Tables, x: Any, w: Any, bias: Any, y: Any, relu: bool, whole: bool = True
-) -> None:
-    """y = w x for each group, where x and y are images of the geometry, in either direction.
+) -> Callable[[Any, Any, Any, Any], None]:
+    """The launch of y = w x for each group, for arrays like these, which are images of the geometry in either direction.
 
     whole  whether the tables cover all pixels of y, and not one phase of it.
     """
     n, rows = y.shape[0], y.shape[1] // g.groups
     pixels, products = len(t.base), len(t.offset)
     x_image, plane = x.size // n, y.shape[2] * y.shape[3]
-    where = (t.base, t.mask, t.position, t.offset, t.tap)
+    where = t.base, t.mask, t.position, t.offset, t.tap
+    ends = bias is not None, relu
     if products <= direct.MAX_PRODUCTS:
-        direct.few_products(x.dtype, products, t.padded)(
-            (blocks_for(n * pixels, direct.THREADS), g.groups, blocks_for(rows, direct.ROWS)),
-            x,
-            w,
-            bias,
-            y,
-            *where,
-            rows,
-            n * pixels,
-            pixels,
-            x_image,
-            x_image // g.groups,
-            y.size // n,
-            plane,
-            bias is not None,
-            relu,
-        )
-        return
+        blocks = blocks_for(n * pixels, direct.THREADS), g.groups, blocks_for(rows, direct.ROWS)
+        sizes = rows, n * pixels, pixels, x_image, x_image // g.groups, y.size // n, plane
+        start = direct.few_products(x.dtype, products, t.padded).prepared(x, blocks, *sizes, *ends)
+        return lambda x, w, bias, y: start(x, w, bias, y, *where)
     wide = products % 4 == 0 and aligned(w)
     allowed = tuning.allowed(x.dtype.itemsize, wide)
     product = tuning.Product(rows, n * pixels, products, g.groups, x.dtype.itemsize, allowed, splittable=whole)
 
-    def run(plan: tuning.Plan) -> None:
+    def prepared(plan: tuning.Plan) -> Callable[[Any, Any, Any, Any], None]:
         tile, splits = plan.tile, plan.splits
         tiles_m = blocks_for(rows, tile.rows)
-        parts = y if splits == 1 else module().empty((splits, y.size), y.dtype)
-        tiled.gathered_product(x.dtype, tile, t.padded, wide)(
-            (tiles_m * blocks_for(n * pixels, tile.columns), g.groups, splits),
-            x,
-            w,
-            bias,
-            y,
-            parts,
-            counters() if splits > 1 else None,
-            *where,
-            rows,
-            products,
-            n * pixels,
-            pixels,
-            x_image,
-            x_image // g.groups,
-            y.size // n,
-            plane,
-            y.size,
-            tiles_m,
-            plan.length,
-            bias is not None,
-            relu,
-        )
+        blocks = tiles_m * blocks_for(n * pixels, tile.columns), g.groups, splits
+        sizes = rows, products, n * pixels, pixels, x_image, x_image // g.groups, y.size // n, plane, y.size, tiles_m
+        kernel = tiled.gathered_product(x.dtype, tile, t.padded, wide)
+        start = kernel.prepared(x, blocks, *sizes, plan.length, *ends)
+        return lambda x, w, bias, y: start(x, w, bias, y, *parts_of(y, splits), *where)
 
-    run(tuning.plan("conv2d", product, run))
+    return prepared(tuning.plan("conv2d", product, lambda plan: prepared(plan)(x, w, bias, y)))
 
 
 def _forward_tables(g: Geometry, x: Any) -> Tables:
@@ -169,8 +142,11 @@ def _forward_tables(g: Geometry, x: Any) -> Tables:
     return found
 
 
-def _input_grad_tables(g: Geometry, phase: tuple[int, ...], gy: Any) -> Tables | None:
-    return _tables("input_grad", _one_image(g), (phase[0], phase[1]), _device(gy))
+@functools.cache
+def _phases(one: Geometry, device: int) -> list[Tables]:
+    """The tables of an image's phases that have pixels."""
+    found = (_tables("input_grad", one, (row, column), device) for row, column in np.ndindex(*one.stride))
+    return [t for t in found if t is not None]
 
 
 def _one_image(g: Geometry) -> Geometry:

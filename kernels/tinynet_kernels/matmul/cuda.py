@@ -4,28 +4,71 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 from ..runtime import tuning
-from ..runtime.cuda import aligned, blocks_for, contiguous, finish, module, writable
-from ..runtime.last_block import counters
+from ..runtime.cuda import aligned, blocks_for, contiguous, finish, layout, module, writable
+from ..runtime.last_block import parts_of
 from . import naive, tiled
 
 MAX_BATCHES = 65535  # blocks in y and z
+Launch: TypeAlias = Callable[[Any, Any, Any, Any], None]  # of a, b, bias and y
+
+_known = tuning.Known()  # for contiguous operands
 
 
-def matmul(outputs: Any, a: Any, b: Any, bias: Any = None, **params: Any) -> None:
+def matmul(
+    outputs: Any,
+    a: Any,
+    b: Any,
+    bias: Any = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    activation: str | None = None,
+) -> None:
     (y,) = outputs
-    call = _Call(y, a, b, bias, **params)
+    found = layout(y, a, b) if bias is None or bias.flags.c_contiguous else None
+    key = y.dtype, y.shape, a.shape, b.shape, bias is None, transpose_a, transpose_b, activation, found
+    launch = _known.get(key)
+    if launch is not None:
+        launch(a, b, bias, y)
+        return
+    call = _Call(y, a, b, bias, transpose_a, transpose_b, activation)
     if call.sizes.k == 0:
         _run_naive(call)
     else:
-        sizes, size = call.sizes, y.dtype.itemsize
-        wide = sizes.wide and aligned(call.a, call.b, call.y)
-        product = tuning.Product(sizes.m, sizes.n, sizes.k, sizes.batches, size, tuning.allowed(size, wide))
-        run = functools.partial(_run_tiled, call, wide)
-        run(tuning.plan("matmul", product, run))
+        launch = _choose(call)
+        launch(call.a, call.b, call.bias, call.y)
+        if found is not None and call.a is a and call.b is b:
+            _known.keep(key, launch)
     finish(y, call.y)
+
+
+def _choose(call: _Call) -> Launch:
+    """The launch for operands like those of the call, with the tile that suits them."""
+    sizes, size = call.sizes, call.y.dtype.itemsize
+    wide = sizes.wide and aligned(call.a, call.b, call.y)
+    product = tuning.Product(sizes.m, sizes.n, sizes.k, sizes.batches, size, tuning.allowed(size, wide))
+
+    def run(plan: tuning.Plan) -> None:
+        _prepared(call, wide, plan)(call.a, call.b, call.bias, call.y)
+
+    return _prepared(call, wide, tuning.plan("matmul", product, run))
+
+
+def _prepared(call: _Call, wide: bool, plan: tuning.Plan) -> Launch:
+    kernel = tiled.product(call.y.dtype, plan.tile, not call.transpose_a, call.transpose_b, wide)
+    ends = call.bias is not None, call.relu
+    starts = [kernel.prepared(call.y, blocks, *numbers, *ends) for blocks, numbers in _launches(call.sizes, plan)]
+    splits = plan.splits
+
+    def launch(a: Any, b: Any, bias: Any, y: Any) -> None:
+        where = parts_of(y, splits)
+        for start in starts:
+            start(a, b, bias, y, *where)
+
+    return launch
 
 
 def matmul_naive(outputs: Any, a: Any, b: Any, bias: Any = None, **params: Any) -> None:
@@ -35,16 +78,6 @@ def matmul_naive(outputs: Any, a: Any, b: Any, bias: Any = None, **params: Any) 
     finish(y, call.y)
 
 
-def _run_tiled(call: _Call, wide: bool, plan: tuning.Plan) -> None:
-    y, splits = call.y, plan.splits
-    parts = y if splits == 1 else module().empty((splits, y.size), y.dtype)
-    run = tiled.product(y.dtype, plan.tile, not call.transpose_a, call.transpose_b, wide)
-    for blocks, numbers in _launches(call.sizes, plan):
-        arrays = call.a, call.b, call.bias, y, parts, counters() if splits > 1 else None
-        run(blocks, *arrays, *numbers, call.bias is not None, call.relu)
-
-
-@functools.lru_cache(maxsize=4096)
 def _launches(sizes: _Sizes, plan: tuning.Plan) -> list[tuple[tuple[int, int, int], tuple[int, ...]]]:
     """The blocks of every launch, and the numbers that the kernel takes."""
     tiles_m, tiles_n = blocks_for(sizes.m, plan.tile.rows), blocks_for(sizes.n, plan.tile.columns)

@@ -16,6 +16,11 @@ from .cuda import SIMULATED, module
 from .tuning import COUNTERS
 
 
+def parts_of(y: Any, splits: int) -> tuple[Any, Any]:
+    """Where blocks leave the parts of sums that are cut into so many, and the counters of those that are done."""
+    return (y, None) if splits == 1 else (module().empty((splits, y.size), y.dtype), counters())
+
+
 def counters() -> Any:
     """int32 (COUNTERS,), for launches on the current stream of the current device."""
     if SIMULATED:

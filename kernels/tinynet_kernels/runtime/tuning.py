@@ -27,7 +27,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import tiles
 from .tiles import Tile
@@ -35,6 +35,7 @@ from .tiles import Tile
 LATENCY, FILL, ADDING = 700, 1500, 3000  # cycles
 CANDIDATES_TIMED = 6
 MAX_SPLITS = 64
+MOST_KNOWN = 4096
 COUNTERS = 1 << 14  # of tiles whose parts are counted at a time
 
 
@@ -149,11 +150,26 @@ def cold_time(run: Callable[[], None], repeats: int = 5) -> float:
 
 def plan(kernel: str, product: Product, run: Callable[[Plan], None]) -> Plan:
     """The plan for a product on the current device. `run(plan)` computes it, should plans have to be timed."""
-    if autotuning() and not _capturing():
+    if autotuning() and settled():
         name, count = _device()
         key = f"{name}: {kernel} {product.m}x{product.n}x{product.k}x{product.batches} in {8 * product.itemsize} bits"
         return _tuner().choose(key, _best(product, count)[:CANDIDATES_TIMED], run)
     return _best(product, _device()[1])[0]
+
+
+def settled() -> bool:
+    """Whether `plan` answers for good: not while it should time plans but cannot, because launches are recorded."""
+    return not autotuning() or not _capturing()
+
+
+class Known(dict[Any, Any]):
+    """Launches with the tile that was chosen for them, by all that the choice depends on."""
+
+    def keep(self, key: Any, launch: Any) -> None:
+        if settled():
+            if len(self) >= MOST_KNOWN:
+                self.clear()
+            self[key] = launch
 
 
 @functools.cache
