@@ -374,12 +374,14 @@ def grad(
     grad_outputs: Grad | Sequence[Grad] = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
 ) -> tuple[Tensor, ...]:
     """The gradients of the sum of outputs with respect to each input; `.grad` is left alone.
 
     The parameters are those of `backward`. An input that the outputs do not depend on raises RuntimeError, or gives None
-    with `allow_unused`.
+    with `allow_unused`, zeros with `materialize_grads`. `only_inputs` has no effect, as in PyTorch.
     """
     roots, grads = _roots(outputs, grad_outputs)
     wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
@@ -387,8 +389,10 @@ def grad(
         if not tensor.requires_grad:
             raise RuntimeError(f"inputs[{i}] does not require a gradient")
     result = _walk(roots, grads, create_graph if retain_graph is None else retain_graph, create_graph, wanted)
-    for i, found in enumerate(result):
-        if found is None and not allow_unused:
+    for i, (tensor, found) in enumerate(zip(wanted, result)):
+        if found is None and materialize_grads:
+            result[i] = Tensor._make(xp(tensor._array).zeros_like(tensor._array))
+        elif found is None and not allow_unused:
             raise RuntimeError(f"outputs do not depend on inputs[{i}]; allow_unused=True gives None for it")
     return tuple(result)  # type: ignore[arg-type]
 
@@ -452,7 +456,7 @@ def _walk(
             backward = node.op.backward
             result = backward(node, *slots) if _watch is None else _watch(node.op, "backward", backward, node, *slots)
             results = result if isinstance(result, tuple) else (result,)
-            if len(results) != len(node.edges):
+            if len(results) != len(node.edges) and not _only_defaults(results, len(node.edges)):
                 raise RuntimeError(
                     f"{node.op.__name__}.backward returned {len(results)} gradients for {len(node.edges)} arguments"
                 )
@@ -462,6 +466,11 @@ def _walk(
                 if edge is not None and flowing is not None:
                     walk.flow(edge, flowing)
         return walk.finish()
+
+
+def _only_defaults(results: Sequence[Grad], count: int) -> bool:
+    """Whether what backward returned beyond the `count` arguments that forward was given is None, for its defaults."""
+    return len(results) > count and all(value is None for value in results[count:])
 
 
 @contextmanager

@@ -302,7 +302,8 @@ class Tensor:
 
     def _may_change(self) -> None:
         """RuntimeError if this tensor must not be modified in place now."""
-        if any(s == 0 and n > 1 for s, n in zip(self._array.strides, self._array.shape)):
+        array = self._array
+        if array.size and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
             raise RuntimeError(
                 "an expanded tensor cannot be modified in place: several elements share one place; clone()"
             )
@@ -1781,10 +1782,18 @@ class Tensor:
         drawn = random.randint(low, high, self.shape, generator=generator, device=self.device)
         return self._inplace(ops.cast(drawn, self.dtype))
 
-    def fill_diagonal_(self, fill_value: Scalar) -> Tensor:
-        """Overwrites the main diagonal of a matrix."""
-        eye = ops.eye(*self.shape, dtype=dtypes.bool, device=self.device)
-        return self._inplace(ops.where(eye, ops.full_like(self, fill_value), self))
+    def fill_diagonal_(self, fill_value: Scalar, wrap: Bool = False) -> Tensor:
+        """Overwrites the main diagonal: of a matrix, or the places (i, i, ..., i) of a cube.
+
+        wrap  begin again below, a row left out, where a matrix is higher than wide.
+        """
+        if self.ndim < 2 or (self.ndim > 2 and len(set(self.shape)) > 1):
+            raise ValueError(f"the shape is {self.shape}, expected a matrix, or equal sizes")
+        module = module_of(self.device)
+        with on(self.device):
+            diagonal = module.zeros(self.shape, bool)
+            module.fill_diagonal(diagonal, True, wrap)
+        return self._inplace(ops.masked_fill(self, Tensor._make(diagonal), fill_value))
 
     def squeeze_(self, dim: Dim = None) -> Tensor:
         return self._reshape_in_place(ops.squeeze(self, dim))

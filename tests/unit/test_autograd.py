@@ -651,3 +651,27 @@ def test_a_diagonal_is_a_view() -> None:
     assert x.grad.tolist() == [[2.0, 2.0, 2.0], [10.0, 2.0, 2.0]]
     with pytest.raises(ValueError, match="expected two dimensions"):
         x.diagonal(0, 1, -1)
+
+
+def test_backward_may_return_none_for_defaults() -> None:
+    class Scale(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor, factor: float = 3.0) -> Tensor:
+            ctx.factor = factor
+            return x * factor
+
+        @staticmethod
+        def backward(ctx: Any, grad: Tensor) -> Any:
+            return grad * ctx.factor, None
+
+    x = tinynet.ones(2, requires_grad=True)
+    for args, slope in (((x,), 3), ((x, 5.0), 5)):
+        (grad,) = tinynet.autograd.grad(Scale.apply(*args).sum(), x)
+        assert grad.tolist() == [slope, slope]
+
+
+def test_grad_of_what_is_not_used() -> None:
+    x, y = tinynet.ones(2, requires_grad=True), tinynet.ones(3, requires_grad=True)
+    gx, gy = tinynet.autograd.grad(x.sum(), (x, y), only_inputs=True, materialize_grads=True)
+    assert gx.tolist() == [1, 1]
+    assert gy.tolist() == [0, 0, 0]

@@ -285,3 +285,58 @@ def test_collating_like_torch() -> None:
     assert data.default_collate([1.0, 2.0]).dtype == tinynet.float64
     with pytest.raises(RuntimeError, match="items have lengths"):
         data.default_collate([[1, 2], [1]])
+
+
+def test_subclasses_decide_what_the_items_are() -> None:
+    """Whole batches are taken only where `batch` belongs to the class that says what an item is."""
+
+    class Doubled(data.TensorDataset):
+        def __getitem__(self, index: Any) -> tuple[Any, ...]:
+            return tuple(t * 2 for t in super().__getitem__(index))
+
+    class Shifted(data.Subset):
+        def __getitem__(self, index: Any) -> tuple[Any, ...]:
+            return tuple(t + 100 for t in super().__getitem__(index))
+
+    doubled = Doubled(tinynet.arange(4))
+    for dataset, expected in [
+        (doubled, [0, 2, 4, 6]),
+        (data.Subset(doubled, [3, 1]), [6, 2]),
+        (Shifted(data.TensorDataset(tinynet.arange(4)), [3, 1]), [103, 101]),
+    ]:
+        assert [i for (batch,) in data.DataLoader(dataset, 3) for i in batch.tolist()] == expected
+
+
+def test_random_sampler_begins_again() -> None:
+    sampler = data.RandomSampler(range(4), num_samples=10)
+    drawn = list(sampler)
+    assert len(drawn) == len(sampler) == 10
+    assert sorted(drawn[:4]) == sorted(drawn[4:8]) == [0, 1, 2, 3]
+    assert len(set(drawn[8:])) == 2
+    assert list(data.RandomSampler([])) == []
+
+
+def test_workers_know_their_number() -> None:
+    seen: dict[int, Any] = {}
+
+    class Items(data.Dataset):
+        def __len__(self) -> int:
+            return 8
+
+        def __getitem__(self, index: int) -> int:
+            worker = data.get_worker_info()
+            assert worker is not None
+            assert worker.dataset is self
+            assert worker.num_workers == 2
+            seen[worker.id] = worker.seed
+            return index
+
+    started = []
+    batches = data.DataLoader(
+        Items(), 2, num_workers=2, worker_init_fn=lambda n: started.append((n, data.get_worker_info().id))
+    )
+    assert [b.tolist() for b in batches] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert all(a == b for a, b in started)
+    assert set(seen) <= {0, 1}
+    assert {seed - n for n, seed in seen.items()} == {seen[n] - n for n in list(seen)[:1]}
+    assert data.get_worker_info() is None

@@ -187,3 +187,19 @@ def test_shared_parameters_can_be_named_twice() -> None:
     assert [n for n, _ in net.named_parameters()] == ["0.weight"]
     assert [n for n, _ in net.named_parameters(remove_duplicate=False)] == ["0.weight", "1.weight", "2.weight"]
     assert [n for n, _ in net.named_modules(remove_duplicate=False)] == ["", "0", "1", "2"]
+
+
+def test_what_can_be_registered() -> None:
+    """A list in place of its modules, and a tensor in place of a parameter, are found at once."""
+    module = nn.Module()
+    with pytest.raises(TypeError, match="module '0' is a list, expected a Module"):
+        nn.Sequential([nn.ReLU()])
+    with pytest.raises(TypeError, match="param 'w' is a Tensor, expected a Parameter"):
+        module.register_parameter("w", tinynet.ones(1))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="tensor 'b' is a ndarray, expected a Tensor"):
+        module.register_buffer("b", np.ones(1))  # type: ignore[arg-type]
+    for name in ("", "a.b"):
+        with pytest.raises(ValueError, match="expected a string that is not empty and has no dots"):
+            module.add_module(name, nn.ReLU())
+    assert not module.state_dict()
+    assert not list(module.children())

@@ -37,7 +37,7 @@ class _Listed(Module):
         return iter(self._modules.values())
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self._modules[list(self._modules)[index]] = module
+        self.add_module(list(self._modules)[index], module)
 
     def __delitem__(self, index: Any) -> None:
         kept = list(self._modules.values())

@@ -114,17 +114,27 @@ class Module:
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Makes a parameter, or None in the place of one, an attribute of the module."""
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"param {name!r} is a {type(param).__name__}, expected a Parameter or None")
+        _check_name(name)
         self._forget(name, but=self._parameters)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """A tensor that moves with the module and, if persistent, is part of its state_dict."""
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"tensor {name!r} is a {type(tensor).__name__}, expected a Tensor or None")
+        _check_name(name)
         self._forget(name, but=self._buffers)
         self._buffers[name] = tensor
         if not persistent:
             self._not_saved.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
+        """Makes a module an attribute of this one."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"module {name!r} is a {type(module).__name__}, expected a Module or None")
+        _check_name(name)
         self._forget(name, but=self._modules)
         self._modules[name] = module
 
@@ -383,6 +393,11 @@ class Module:
             return f"{self._get_name()}({extra})"
         lines = [*(extra.split("\n") if extra else ()), *children]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not name or "." in name:
+        raise ValueError(f"name is {name!r}, expected a string that is not empty and has no dots")
 
 
 def _register(hooks: list[Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool = False) -> RemovableHandle:

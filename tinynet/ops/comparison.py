@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
+from ..autograd import Op
 from ..device import xp
 from ..tensor import Tensor
 from ._common import operands
@@ -19,34 +21,45 @@ def _plain(name: str, input: Any, *others: Any) -> Tensor:
         return Tensor._make(getattr(xp(first), name)(*arrays))
 
 
-def _flat(name: str, input: Tensor) -> Tensor:
-    """A step function: its gradient is 0 everywhere, which PyTorch also records."""
-    result = _plain(name, input)
-    return result + input * 0 if input.requires_grad else result
+class Step(Op):
+    """A NumPy function that is constant between its jumps: its gradient is 0, which PyTorch also records."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, name: str) -> Any:
+        return getattr(xp(a), name)(a)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return Tensor._make(xp(gy._array).zeros_like(gy._array)), None
+
+
+def _rounded(name: str, input: Tensor) -> Tensor:
+    """A Step to whole numbers, which integers are already."""
+    return Step.apply(input, name if input.is_floating_point() else "copy")
 
 
 def sign(input: Tensor) -> Tensor:
-    return _flat("sign", input)
+    return Step.apply(input, "sign" if input.dtype != dtypes.bool else "copy")
 
 
 def floor(input: Tensor) -> Tensor:
-    return _flat("floor", input)
+    return _rounded("floor", input)
 
 
 def ceil(input: Tensor) -> Tensor:
-    return _flat("ceil", input)
+    return _rounded("ceil", input)
 
 
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """To the nearest number with so many decimals, halves to the even one."""
     if decimals == 0:
-        return _flat("rint", input)
+        return _rounded("rint", input)
     scale = 10.0**decimals
     return round(input * scale) / scale
 
 
 def trunc(input: Tensor) -> Tensor:
-    return _flat("trunc", input)
+    return _rounded("trunc", input)
 
 
 def isnan(input: Tensor) -> Tensor:
@@ -144,6 +157,9 @@ def isin(elements: Tensor, test_elements: Tensor) -> Tensor:
 def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: builtins.bool = False
 ) -> Tensor:
+    """Whether |input - other| <= atol + rtol * |other|, for each element."""
+    if not isinstance(other, Tensor):
+        raise TypeError(f"other is a {type(other).__name__}, expected a Tensor")
     return Tensor._make(xp(input._array).isclose(input._array, other._array, rtol, atol, equal_nan))
 
 

@@ -459,25 +459,26 @@ def fmod(input: Any, other: Any) -> Tensor:
 
 
 def maximum(input: Any, other: Any) -> Tensor:
-    return Maximum.apply(*_both(input, other))
+    return Maximum.apply(*both(input, other))
 
 
 def minimum(input: Any, other: Any) -> Tensor:
-    return Minimum.apply(*_both(input, other))
+    return Minimum.apply(*both(input, other))
 
 
 def atan2(input: Any, other: Any) -> Tensor:
     """The angle of the point (other, input), from -pi to pi."""
-    a, b = _both(input, other)
+    a, b = both(input, other)
     return Atan2.apply(as_float(a), as_float(b))
 
 
 def logaddexp(input: Any, other: Any) -> Tensor:
     """log(exp(input) + exp(other)), without overflow."""
-    return LogAddExp.apply(*_both(input, other))
+    return LogAddExp.apply(*both(input, other))
 
 
-def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+def both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two operands as Tensors, a number in the other's dtype."""
     a, b = operands(a, b)
     if not isinstance(a, Tensor):
         a = tensor(a, dtype=b.dtype, device=b.device)
@@ -495,7 +496,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Tensor | tupl
     if input is None:
         from .indexing import nonzero
 
-        return tuple(column for column in nonzero(condition).unbind(1))
+        return nonzero(condition, as_tuple=True)  # type: ignore[no-any-return]  # it is one, so asked
     condition = condition if isinstance(condition, Tensor) else tensor(condition)
     if condition.dtype != dtypes.bool:
         raise TypeError(f"condition has dtype {condition.dtype}, expected bool")
@@ -667,6 +668,8 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
 
 def nan_to_num(input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
     """NaN replaced by `nan`, infinities by `posinf` and `neginf`: by default the largest numbers of the dtype."""
+    if not input.is_floating_point():
+        return input.clone()
     limits = np.finfo(input.dtype)
     high = float(limits.max) if posinf is None else posinf
     low = float(limits.min) if neginf is None else neginf
@@ -676,7 +679,10 @@ def nan_to_num(input: Tensor, nan: float = 0.0, posinf: float | None = None, neg
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """`value` where the mask is true, `input` elsewhere."""
+    """`value` where the mask is true, `input` elsewhere, in the dtype of the input."""
     if not isinstance(mask, Tensor) or mask.dtype != dtypes.bool:
         raise TypeError(f"mask is {getattr(mask, 'dtype', type(mask).__name__)}, expected a boolean tensor")
-    return where(mask, value, input)
+    if isinstance(value, Tensor):
+        return where(mask, cast(value, input.dtype), input)
+    number = {"b": bool, "f": float}.get(input.dtype.kind, int)
+    return where(mask, number(value), input)

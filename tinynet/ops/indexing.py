@@ -146,6 +146,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if not isinstance(value, Tensor):
         value = tensor(value, dtype=input.dtype, device=input.device)
     value = value.to(device=input.device, dtype=input.dtype)
+    if value.shape[:1] == (1,):  # leading sizes of 1 do not count; NumPy minds where the place is a single element
+        value = value.reshape(value.shape[next((i for i, n in enumerate(value.shape) if n != 1), value.ndim) :])
     if is_grad_enabled() and (input.requires_grad or value.requires_grad):
         input._may_change()
         result: Tensor = SetItem.apply(input, value, raw)

@@ -10,19 +10,21 @@ from ..tensor import Tensor
 from ._common import as_float, operands
 from .comparison import _plain, floor, isnan, sign, trunc
 from .creation import full_like
-from .elementwise import abs, div, exp, log, log1p, logaddexp, maximum, minimum, pow, sin, sqrt, sub, where
+from .elementwise import abs, both, div, exp, log, log1p, logaddexp, maximum, minimum, pow, sin, sqrt, sub, where
 
 
 def acosh(input: Tensor) -> Tensor:
     x = as_float(input)
-    return log(x + sqrt(x * x - 1))
+    return log(x + sqrt(x - 1) * sqrt(x + 1))  # NaN below 1, and no overflow
 
 
 def asinh(input: Tensor) -> Tensor:
     """sign(x) log(|x| + sqrt(x^2 + 1)), by log1p: right for small x too."""
     x = as_float(input)
-    size = abs(x)
-    y = log1p(size + x * x / (1 + sqrt(x * x + 1)))
+    large = abs(x) > 1e8 if x.dtype.itemsize == 8 else abs(x) > 1e4 if x.dtype.itemsize == 4 else abs(x) > 100
+    size = where(large, 1.0, abs(x))
+    y = log1p(size + size * size / (1 + sqrt(size * size + 1)))
+    y = where(large, log(where(large, abs(x), 1.0)) + math.log(2), y)
     return where(x < 0, -y, where(x > 0, y, x))
 
 
@@ -118,11 +120,13 @@ def isneginf(input: Tensor) -> Tensor:
 
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """maximum, but the other operand where one is NaN."""
+    input, other = both(input, other)
     return where(isnan(input), other, where(isnan(other), input, maximum(input, other)))
 
 
 def fmin(input: Tensor, other: Tensor) -> Tensor:
     """minimum, but the other operand where one is NaN."""
+    input, other = both(input, other)
     return where(isnan(input), other, where(isnan(other), input, minimum(input, other)))
 
 
@@ -150,7 +154,7 @@ def lgamma(input: Tensor) -> Tensor:
     for i, c in enumerate(_LANCZOS[1:], 1):
         total = total + c / (safe + i)
     t = safe + 7.5
-    whole = (x <= 0) & (x == floor(x.detach()))
+    whole = (x <= 0) & (x == floor(x.detach())) | (x == float("inf"))
     y = 0.5 * math.log(2 * math.pi) + (safe + 0.5) * log(t) - t + log(total)
     y = where(small, math.log(math.pi) - log(abs(sin(where(small, x, 0.5) * math.pi))) - y, y)
     return where(whole, float("inf"), y)

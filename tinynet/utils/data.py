@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,28 @@ from .. import ops, random
 from ..device import cuda_problem, simulated, xp
 from ..device import device as Device
 from ..tensor import Tensor, as_tensor, tensor
-from .prefetch import Workers, each_tensor, on_device, pinned
+from .prefetch import WorkerInfo, Workers, each_tensor, get_worker_info, on_device, pinned
+
+__all__ = [
+    "BatchSampler",
+    "ClassBalancedSampler",
+    "ConcatDataset",
+    "DataLoader",
+    "Dataset",
+    "IterableDataset",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "Subset",
+    "SubsetRandomSampler",
+    "TensorDataset",
+    "WeightedRandomSampler",
+    "WorkerInfo",
+    "default_collate",
+    "default_convert",
+    "get_worker_info",
+    "random_split",
+]
 
 
 class Dataset:
@@ -127,7 +148,7 @@ class SequentialSampler(Sampler):
 
 
 class RandomSampler(Sampler):
-    """Every index once, in random order; or `num_samples` with replacement."""
+    """Every index once, in random order, and again until there are `num_samples`; or so many with replacement."""
 
     def __init__(
         self,
@@ -143,9 +164,10 @@ class RandomSampler(Sampler):
         n = len(self.data_source)
         if self.replacement:
             drawn = random.randint(0, n, (self.num_samples,), generator=self.generator)
-        else:
-            drawn = random.randperm(n, generator=self.generator)[: self.num_samples]
-        return iter(drawn.tolist())
+            return iter(drawn.tolist())
+        rounds = range(-(-self.num_samples // n) if n else 0)
+        orders = (random.randperm(n, generator=self.generator).tolist() for _ in rounds)
+        return islice(chain.from_iterable(orders), self.num_samples)
 
     def __len__(self) -> int:
         return self.num_samples
@@ -382,7 +404,7 @@ class DataLoader:
         if not self.num_workers:
             yield from map(make, numbered)
             return
-        workers = self._workers or Workers(self.num_workers, self.worker_init_fn)
+        workers = self._workers or Workers(self.num_workers, self.worker_init_fn, self.dataset, seed)
         if self.persistent_workers:
             self._workers = workers
         try:
@@ -401,6 +423,10 @@ class DataLoader:
 
 
 def _can_batch(dataset: Any) -> bool:
-    while isinstance(dataset, Subset):
-        dataset = dataset.dataset
-    return hasattr(dataset, "batch")
+    """Whether `dataset.batch(indices)` gives what the items would: not if a subclass gives other items."""
+    for ancestor in type(dataset).__mro__:
+        if "batch" in vars(ancestor):
+            return not isinstance(dataset, Subset) or _can_batch(dataset.dataset)
+        if "__getitem__" in vars(ancestor):
+            return False
+    return False

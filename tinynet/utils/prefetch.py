@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,17 +15,36 @@ from ..device import device, device_of, on, simulated
 from ..tensor import Tensor
 
 
+class WorkerInfo(NamedTuple):
+    """Which worker of a DataLoader a thread is: its number, how many there are, a seed of its own, and the data set."""
+
+    id: int
+    num_workers: int
+    seed: int
+    dataset: Any
+
+
+_thread = threading.local()
+
+
+def get_worker_info() -> WorkerInfo | None:
+    """In a worker of a DataLoader, which one it is; elsewhere None, so where an IterableDataset is read, too."""
+    return getattr(_thread, "worker", None)
+
+
 class Workers:
     """Threads that call a function of many arguments and keep the order.
 
     start  called with the number of a thread, from 0, before its first work.
+    dataset, seed  what `get_worker_info` tells of; the number is added to the seed.
     """
 
-    def __init__(self, count: int, start: Callable[[int], None] | None = None) -> None:
-        self.count, self.start = count, start
+    def __init__(
+        self, count: int, start: Callable[[int], None] | None = None, dataset: Any = None, seed: int = 0
+    ) -> None:
+        self.count, self.start, self.dataset, self.seed = count, start, dataset, seed
         self.pool = ThreadPoolExecutor(count, "tinynet-data")
         self._numbers = itertools.count()
-        self._thread = threading.local()
 
     def map(self, function: Callable[[Any], Any], arguments: Iterable[Any], ahead: int) -> Iterator[Any]:
         """The results in order, of which `ahead` are begun before they are asked for.
@@ -52,10 +71,15 @@ class Workers:
         self.pool.shutdown(cancel_futures=True)
 
     def _call(self, function: Callable[[Any], Any], argument: Any) -> Any:
-        if self.start is not None and not hasattr(self._thread, "number"):
+        if get_worker_info() is None:
             number = next(self._numbers)
-            self.start(number)
-            self._thread.number = number
+            _thread.worker = WorkerInfo(number, self.count, self.seed + number, self.dataset)
+            try:
+                if self.start is not None:
+                    self.start(number)
+            except BaseException:
+                del _thread.worker
+                raise
         return function(argument)
 
 

@@ -1,0 +1,108 @@
+"""What happens at the limits: infinities, NaN, integers, no elements, one element. The answers are PyTorch's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinynet
+
+INF = math.inf
+
+
+@pytest.mark.parametrize("name", ["floor", "ceil", "round", "trunc", "sign"])
+def test_steps_of_infinity(name: str, on_device: str) -> None:
+    """The value is the function's, and the gradient 0, where x * 0 would be NaN."""
+    x = tinynet.tensor([INF, -INF, 1.5], requires_grad=True)
+    y = getattr(tinynet, name)(x)
+    numpy = {"round": np.rint, "sign": np.sign}.get(name) or getattr(np, name)
+    np.testing.assert_array_equal(y.detach().cpu().numpy(), numpy(np.array([INF, -INF, 1.5], np.float32)))
+    y.backward(tinynet.ones_like(y))
+    assert x.grad is not None
+    assert x.grad.tolist() == [0, 0, 0]
+
+
+def test_rounding_keeps_integers(on_device: str) -> None:
+    for dtype in (tinynet.uint8, tinynet.int64):
+        x = tinynet.tensor([3, 0, 7], dtype=dtype)
+        for result in (x.round(), x.floor(), x.ceil(), x.trunc(), x.nan_to_num()):
+            assert result.dtype == dtype
+            assert result.tolist() == [3, 0, 7]
+            assert result.data_ptr() != x.data_ptr()
+    assert tinynet.tensor([True, False]).sign().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("dtype", [tinynet.float16, tinynet.float32, tinynet.float64])
+def test_inverse_hyperbolic_functions_far_out(dtype: Any, on_device: str) -> None:
+    """Where x * x overflows, and below the domain."""
+    x = np.array([0, 1e-3, 3, 50, 99, 101, 3e4, INF, -1e-3, -99, -101, -INF], dtype)
+    for name in ("asinh", "acosh"):
+        with np.errstate(invalid="ignore"):
+            expected = getattr(np, "arc" + name[1:])(x.astype(np.float64))
+        result = getattr(tinynet, name)(tinynet.tensor(x)).cpu().numpy()
+        np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
+    if dtype != tinynet.float16:
+        big = tinynet.tensor([1e30, -1e30], dtype=dtype, requires_grad=True)
+        tinynet.asinh(big).sum().backward()
+        assert big.grad is not None
+        np.testing.assert_allclose(big.grad.cpu().numpy(), [1e-30, 1e-30], rtol=1e-5)
+
+
+def test_masked_fill_keeps_the_dtype(on_device: str) -> None:
+    flags, numbers = tinynet.tensor([True, False]), tinynet.tensor([1, 2])
+    assert flags.masked_fill(flags, 0).tolist() == [False, False]
+    assert flags.masked_fill(flags, 0).dtype == tinynet.bool
+    assert numbers.masked_fill(flags, 7.0).tolist() == [7, 2]
+    assert numbers.masked_fill(flags, 7.0).dtype == tinynet.int64
+    assert numbers.masked_fill(flags, tinynet.tensor(7.0)).dtype == tinynet.int64
+
+
+def test_numbers_as_operands(on_device: str) -> None:
+    x = tinynet.tensor([1.0, math.nan, 5.0])
+    assert tinynet.fmax(x, 3.0).tolist() == [3, 3, 5]
+    assert tinynet.fmin(x, 3).tolist() == [1, 3, 3]
+    with pytest.raises(TypeError, match="other is a float, expected a Tensor"):
+        tinynet.isclose(x, 3.0)  # type: ignore[arg-type]
+
+
+def test_where_of_a_scalar(on_device: str) -> None:
+    (found,) = tinynet.where(tinynet.tensor(3))
+    assert found.tolist() == [0]
+
+
+def test_no_elements_can_be_modified_in_place(on_device: str) -> None:
+    x = tinynet.arange(6.0).reshape(2, 3)
+    x[x > 9] *= 2
+    x[:0] += 1
+    x[tinynet.tensor([], dtype=tinynet.int64)] = 3.0
+    assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_one_element_is_assigned_to_one_place(on_device: str) -> None:
+    x = tinynet.zeros(2, 3)
+    value = tinynet.tensor([[4.0]], requires_grad=True)
+    x[1, -1] = tinynet.tensor([3.0])
+    x[0, 0] = value
+    x[1] = tinynet.ones(1, 3) * tinynet.tensor([1.0, 2.0, 3.0])
+    assert x.tolist() == [[4, 0, 0], [1, 2, 3]]
+    x.sum().backward()
+    assert value.grad is not None
+    assert value.grad.tolist() == [[1]]
+
+
+@pytest.mark.parametrize(
+    "shape, wrap", [((3, 3), False), ((2, 4), False), ((7, 3), False), ((7, 3), True), ((2,) * 3, False)]
+)
+def test_fill_diagonal(shape: tuple[int, ...], wrap: bool, on_device: str) -> None:
+    expected = np.zeros(shape)
+    np.fill_diagonal(expected, 5, wrap)
+    np.testing.assert_array_equal(tinynet.zeros(*shape).fill_diagonal_(5, wrap).cpu().numpy(), expected)
+
+
+def test_fill_diagonal_needs_one() -> None:
+    for shape in ((3,), (2, 2, 3)):
+        with pytest.raises(ValueError, match="expected a matrix, or equal sizes"):
+            tinynet.zeros(*shape).fill_diagonal_(1)
