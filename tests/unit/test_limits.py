@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinynet
+from tinynet.nn import functional as F
 
 INF = math.inf
 
@@ -106,3 +107,77 @@ def test_fill_diagonal_needs_one() -> None:
     for shape in ((3,), (2, 2, 3)):
         with pytest.raises(ValueError, match="expected a matrix, or equal sizes"):
             tinynet.zeros(*shape).fill_diagonal_(1)
+
+
+def test_padding_with_negative_numbers(on_device: str) -> None:
+    """Cut off after what is added on the other side was taken from the whole."""
+    x = tinynet.tensor([[1.0, 2.0, 3.0]])
+    for mode, expected in (("reflect", [2, 3, 2, 1]), ("replicate", [2, 3, 3, 3]), ("circular", [2, 3, 1, 2])):
+        assert F.pad(x, (-1, 2), mode).tolist() == [expected]
+    for pads, mode in (((3, 0), "reflect"), ((0, 4), "circular")):
+        with pytest.raises(ValueError, match=f"too much of mode '{mode}'"):
+            F.pad(x, pads, mode)
+    for mode in ("constant", "replicate"):
+        with pytest.raises(ValueError, match="takes more away than an input"):
+            F.pad(x, (-2, -2), mode)
+
+
+def test_average_pooling_of_a_window_larger_than_the_input(on_device: str) -> None:
+    x = tinynet.tensor([[[1.0, 3.0]]])
+    assert F.avg_pool1d(x, 3, 2, ceil_mode=True).tolist() == [[[2]]]
+    with pytest.raises(ValueError, match="kernel_size is 3, larger than the input's 2"):
+        F.avg_pool1d(x, 3, 2)
+
+
+def test_transposed_convolution_whose_output_padding_exceeds_the_stride(on_device: str) -> None:
+    """A dilation of 3 allows 2 further places behind; the full correlation has them where padding cut them off."""
+    x, w = tinynet.tensor([[[1.0, 2.0, 3.0]]]), tinynet.tensor([[[1.0, 10.0]]])
+    full = np.zeros(3 + 3)
+    full[:3] += [1, 2, 3]
+    full[3:] += [10, 20, 30]
+    result = F.conv_transpose1d(x, w, padding=2, output_padding=2, dilation=3)
+    assert result.tolist() == [[full[2:6].tolist()]]
+    with pytest.raises(ValueError, match=r"output_padding is .*expected less than stride"):
+        F.conv_transpose1d(x, w, output_padding=3, dilation=3)
+
+
+def test_sampling_with_mirrors(on_device: str) -> None:
+    """A place is where a walk along the mirrored row ends; what is not finite is at its start."""
+    row = tinynet.arange(4.0).reshape(1, 1, 1, 4)
+    xs = [-2.2, -1.1, 0.3, 1.4, 3.7, math.nan, INF]
+    grid = tinynet.tensor([[[[x, 0.0] for x in xs]]])
+    for corners, mirrored in ((True, [0, 1, 2, 3, 2, 1]), (False, [0, 1, 2, 3, 3, 2, 1, 0])):
+        expected = []
+        for x in xs[:-2]:
+            at = (x + 1) * 3 / 2 if corners else ((x + 1) * 4 - 1) / 2
+            low = math.floor(at)
+            a, b = (mirrored[i % len(mirrored)] for i in (low, low + 1))
+            expected.append(a + (at - low) * (b - a))
+        result = F.grid_sample(row, grid, padding_mode="reflection", align_corners=corners)
+        np.testing.assert_allclose(result.flatten().cpu().numpy(), [*expected, 0, 0], atol=1e-5)
+
+
+def test_scale_factors_for_each_dimension() -> None:
+    with pytest.raises(ValueError, match=r"scale_factor is .*expected a number or 1 of them"):
+        F.interpolate(tinynet.ones(1, 1, 4), scale_factor=(2.0, 3.0))
+
+
+def test_activations_of_nan(on_device: str) -> None:
+    x = tinynet.tensor([math.nan, 1.0])
+    assert math.isnan(F.threshold(x, 2.0, 5.0).tolist()[0])
+    assert F.prelu(tinynet.tensor(-2.0), tinynet.tensor([0.25])).shape == ()
+
+
+@pytest.mark.parametrize("name", ["running_mean", "running_var", "weight", "bias"])
+def test_statistics_for_each_channel(name: str) -> None:
+    given: dict[str, Any] = {"running_mean": tinynet.zeros(3), "running_var": tinynet.ones(3)}
+    given[name] = tinynet.ones(1)
+    with pytest.raises(ValueError, match=rf"{name} has shape \(1,\), expected \(3,\)"):
+        F.batch_norm(tinynet.ones(2, 3), **given)
+
+
+@pytest.mark.parametrize("loss", [F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss])
+def test_losses_warn_of_broadcasting(loss: Any) -> None:
+    """(N, 1) against (N,) is (N, N), seldom what was meant."""
+    with pytest.warns(UserWarning, match=r"target has shape \(3,\), and input \(3, 1\)"):
+        loss(tinynet.ones(3, 1), tinynet.ones(3))

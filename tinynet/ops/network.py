@@ -21,6 +21,7 @@ from .elementwise import cast, clamp, log, relu_mask
 from .indexing import one_hot
 from .linalg import _in_kernel_dtype, bias_grad
 from .reduction import mean, softmax
+from .shape import pad
 
 SMALL_BATCH = 2048
 
@@ -348,7 +349,7 @@ def conv_transpose2d(
 ) -> Tensor:
     """Transposed convolution of input (N, C, H, W) or (C, H, W) with weight (C, O // groups, KH, KW).
 
-    It is the input gradient of `conv2d`. Errors as `conv2d`.
+    It is the input gradient of `conv2d`. Errors as `conv2d`; output_padding must be below stride or dilation.
     """
     same_device("conv_transpose2d", input, weight, bias)
     if input.ndim not in (3, 4) or weight.ndim != 4 or input.shape[-3] != weight.shape[0]:
@@ -359,9 +360,16 @@ def conv_transpose2d(
         lone = conv_transpose2d(input.unsqueeze(0), weight, bias, stride, padding, output_padding, groups, dilation)
         return lone.squeeze(0)
     two = [v if isinstance(v, (tuple, list)) else (v, v) for v in (stride, padding, output_padding, dilation)]
-    sizes = [
-        (n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, k, s, p, o, d in zip(input.shape[2:], weight.shape[2:], *two)
-    ]
+    sizes, further = [], []
+    for n, k, s, p, o, d in zip(input.shape[2:], weight.shape[2:], *two):
+        if not 0 <= o < max(s, d):
+            raise ValueError(
+                f"output_padding is {output_padding}, expected less than stride {stride} or dilation {dilation}"
+            )
+        sizes.append((n - 1) * s - 2 * p + d * (k - 1) + o + 1)
+        further.append(o // s)  # a whole stride more is the output of a larger input
+    if any(further):
+        input = pad(input, (0, further[1], 0, further[0]))
     shape = (input.shape[0], weight.shape[1] * groups, *sizes)
     params = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     y = Conv2dInputGrad.apply(input, weight, shape, {**params, "precision": of_products(input._array)})

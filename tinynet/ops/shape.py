@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -450,16 +451,23 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     widths = [(0, 0)] * input.ndim
     for i in range(len(pad) // 2):
         widths[-1 - i] = (int(pad[2 * i]), int(pad[2 * i + 1]))
+    if builtins.any(n + before + after < 0 for n, (before, after) in zip(input.shape, widths)):
+        raise ValueError(f"pad is {tuple(pad)}, which takes more away than an input of shape {input.shape} has")
     if mode == "constant":
         return Pad.apply(input, tuple(widths), 0.0 if value is None else value)
     names = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     if mode not in names:
         raise ValueError(f"mode is {mode!r}, expected 'constant', 'reflect', 'replicate' or 'circular'")
+    from .indexing import index_select
+
     for dim, (before, after) in enumerate(widths):
         if before or after:
-            index: Any = np.pad(np.arange(input.shape[dim]), (before, after), mode=cast(Any, names[mode]))
-            from .indexing import index_select
-
+            n = input.shape[dim]
+            if builtins.max(before, after) > {"reflect": n - 1, "circular": n}.get(mode, math.inf) or n == 0:
+                raise ValueError(f"pad is {tuple(pad)}, too much of mode {mode!r} for an input of shape {input.shape}")
+            grow = builtins.max(before, 0), builtins.max(after, 0)
+            index: Any = np.pad(np.arange(n), grow, mode=cast(Any, names[mode]))
+            index = index[builtins.max(-before, 0) : len(index) + builtins.min(after, 0)]
             input = index_select(input, dim, Tensor._make(xp(input._array).asarray(index)))
     return input
 

@@ -28,8 +28,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """input where it is above the threshold, `value` elsewhere."""
-    return _result(input, where(input > threshold, input, value), inplace)
+    """`value` where input is at most the threshold, input elsewhere."""
+    return _result(input, where(input <= threshold, value, input), inplace)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -120,6 +120,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         if weight.numel() != channels:
             raise ValueError(f"weight has {weight.numel()} elements, expected 1 or {channels}")
         weight = weight.reshape(1, -1, *(1 for _ in range(input.ndim - 2)))
+    else:
+        weight = weight.reshape(())
     return where(input > 0, input, weight * input)
 
 

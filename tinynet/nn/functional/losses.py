@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -119,12 +120,22 @@ def nll_loss(
     return sum(loss) / sum(weights) if reduction == "mean" else _reduce(loss.reshape(shape), reduction)
 
 
+def _warn_of_broadcasting(input: Tensor, target: Tensor) -> None:
+    if input.shape != target.shape:
+        warnings.warn(
+            f"target has shape {target.shape}, and input {input.shape}: they are broadcast, which is seldom meant",
+            stacklevel=3,
+        )
+
+
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    _warn_of_broadcasting(input, target)
     difference = input - target
     return _weighted(difference * difference, weight, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    _warn_of_broadcasting(input, target)
     return _weighted(abs(input - target), weight, reduction)
 
 
@@ -141,6 +152,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
     """Quadratic below `beta`, linear above (Girshick 2015)."""
     if beta < 0:
         raise ValueError(f"beta is {beta}, expected at least 0")
+    _warn_of_broadcasting(input, target)
     distance = abs(input - target)
     if beta == 0:
         return _reduce(distance, reduction)
@@ -153,6 +165,7 @@ def huber_loss(
     """Quadratic below `delta`, linear above (Huber 1964)."""
     if delta <= 0:
         raise ValueError(f"delta is {delta}, expected more than 0")
+    _warn_of_broadcasting(input, target)
     distance = abs(input - target)
     loss = where(distance < delta, 0.5 * distance * distance, delta * (distance - 0.5 * delta))
     return _weighted(loss, weight, reduction)

@@ -35,8 +35,15 @@ def batch_norm(
     In training the running statistics, if given, move towards the batch's by `momentum`; the variance is unbiased there.
     `activation`, None or "relu", is applied to the result in the same pass.
     """
+    channels = input.shape[1] if input.ndim > 1 else 0
+    given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    for name, value in given.items():
+        if value is not None and value.shape != (channels,):
+            raise ValueError(
+                f"{name} has shape {value.shape}, expected {(channels,)} for an input of shape {input.shape}"
+            )
     if training or running_mean is None or running_var is None:
-        count = input.numel() // max(input.shape[1], 1)
+        count = input.numel() // max(channels, 1)
         if training and count <= 1:
             raise ValueError(f"input has shape {input.shape}, expected more than one value per channel in training")
         followed = (running_mean, running_var) if training else (None, None)
@@ -136,7 +143,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     """input (N, C, ...) over (k + alpha * mean of the squares in `size` neighbouring channels) ** beta (Krizhevsky 2012)."""
     if input.ndim < 3:
         raise ValueError(f"input has shape {input.shape}, expected at least 3 dimensions")
-    rows = (input * input).reshape(input.shape[0], 1, input.shape[1], -1)
+    rows = (input * input).flatten(2).unsqueeze(1)
     padded = pad(rows, (0, 0, size // 2, (size - 1) // 2))
     squares = avg_pool2d(padded, (size, 1), stride=1).reshape(input.shape)
     return input / (squares * alpha + k) ** beta

@@ -73,11 +73,11 @@ def _windows(size: int, kernel: int, stride: int, padding: int, ceil_mode: bool)
     if not 0 <= padding <= kernel // 2:
         raise ValueError(f"padding is {padding}, expected at most half of kernel_size {kernel}")
     span = size + 2 * padding - kernel
-    if span < 0:
-        raise ValueError(f"kernel_size is {kernel}, larger than the input's {size} with its padding of {padding}")
     count = -(-span // stride) + 1 if ceil_mode else span // stride + 1
     if ceil_mode and (count - 1) * stride >= size + padding:  # a window must start inside the input or its left padding
         count -= 1
+    if count < 1:
+        raise ValueError(f"kernel_size is {kernel}, larger than the input's {size} with its padding of {padding}")
     starts = np.arange(count) * stride - padding
     ends = np.minimum(starts + kernel, size + padding)
     after = np.maximum((count - 1) * stride + kernel - size - padding, 0)

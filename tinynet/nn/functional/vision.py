@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ops import IndexPut, matmul, pad
+from ...ops import IndexPut, abs, fmod, matmul, pad, where
 from ...ops import stack as _stack
 from ...tensor import Tensor
 from .pooling import _like, _two, adaptive_avg_pool1d, adaptive_avg_pool2d
@@ -86,6 +86,8 @@ def interpolate(
         scales: tuple[float | None, ...] = (None,) * dims
     else:
         given = tuple(scale_factor) if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * dims
+        if len(given) != dims:
+            raise ValueError(f"scale_factor is {scale_factor!r}, expected a number or {dims} of them")
         after = tuple(math.floor(n * s) for n, s in zip(before, given))
         scales = (None,) * dims if recompute_scale_factor else tuple(float(s) for s in given)
     if len(after) != dims or len(scales) != dims or min(after) < 1:
@@ -211,6 +213,16 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool = False) -> Tensor
     return matmul(base, theta.transpose(1, 2)).reshape(n, h, w, 2)
 
 
+def _reflected(at: Tensor, start: float, span: int) -> Tensor:
+    """Places thrown back by mirrors at start and start + span, as often as it takes; what is not finite is at the start."""
+    if span == 0:
+        return where(at.isfinite(), at * 0, 0.0)
+    distance = abs(where(at.isfinite(), at - start, 0.0))
+    beyond = fmod(distance, span)
+    odd = (distance.detach() / span).floor() % 2 == 1
+    return where(odd, span - beyond, beyond) + start
+
+
 def grid_sample(
     input: Tensor,
     grid: Tensor,
@@ -220,12 +232,13 @@ def grid_sample(
 ) -> Tensor:
     """input (N, C, H, W) at the places grid (N, OH, OW, 2): (x, y) from -1 to 1 (Jaderberg et al. 2015).
 
-    mode is "bilinear" or "nearest"; padding_mode, for places outside, "zeros" or "border".
+    mode is "bilinear" or "nearest"; padding_mode, for places outside, "zeros", "border" or "reflection". NaN is a place
+    before the first one.
     """
-    if mode not in ("bilinear", "nearest") or padding_mode not in ("zeros", "border"):
-        raise ValueError(
-            f"mode is {mode!r} and padding_mode {padding_mode!r}, expected bilinear or nearest, zeros or border"
-        )
+    if mode not in ("bilinear", "nearest"):
+        raise ValueError(f"mode is {mode!r}, expected 'bilinear' or 'nearest'")
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError(f"padding_mode is {padding_mode!r}, expected 'zeros', 'border' or 'reflection'")
     n, _, h, w = input.shape
     if grid.ndim != 4 or grid.shape[0] != n or grid.shape[3] != 2:
         raise ValueError(f"grid has shape {grid.shape}, expected ({n}, OH, OW, 2)")
@@ -233,7 +246,11 @@ def grid_sample(
     for i, size in enumerate((w, h)):
         at = grid[..., i]
         at = (at + 1) * ((size - 1) / 2) if align_corners else ((at + 1) * size - 1) / 2
-        places.append(at.clamp(0, size - 1) if padding_mode == "border" else at)
+        if padding_mode == "reflection":
+            at = _reflected(at, 0.0 if align_corners else -0.5, size - 1 if align_corners else size)
+        else:
+            at = where(at.isnan(), -1.0, at)
+        places.append(at if padding_mode == "zeros" else at.clamp(0, size - 1))
     x, y = places
     batch = _like(np.arange(n).reshape(n, 1, 1), input)
 
