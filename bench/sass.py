@@ -186,7 +186,7 @@ def forms() -> Iterator[Form]:
     yield Form("sgd", lambda: optimizer._sgd)
     yield Form("adam", lambda: optimizer._adam)
     yield Form("rmsprop", lambda: optimizer._rmsprop)
-    yield Form("philox", lambda: random._kernel(FLOAT32))
+    yield Form("philox", lambda: random._kernel(FLOAT32, True))
 
 
 def examine(form: Form, arch: int) -> Report:

@@ -1,67 +1,48 @@
-"""What the fused elementwise kernels read and write, counted element by element in Numba's simulator."""
+"""What the kernels that memory limits read and write, against their inputs read once and their outputs written once."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-COUNT = """
-import sys, threading
-import numpy as np
-import tinynet_kernels
-from tinynet_kernels.runtime import simulator
-
-moved = 0
-readers = {}  # of an element in a warp, which reads what its threads have in common once
-
-class Counting(simulator.Pointer):
-    def __getitem__(self, i):
-        global moved
-        thread = threading.current_thread()
-        key = self, tuple(thread.blockIdx), thread.thread_id // 32, int(i)
-        seen = readers.setdefault(key, set())
-        if not seen or thread.thread_id in seen:
-            moved += self.elements.itemsize
-        seen.add(thread.thread_id)
-        return super().__getitem__(i)
-
-    def __setitem__(self, i, value):
-        global moved
-        moved += self.elements.itemsize
-        super().__setitem__(i, value)
-
-simulator.Pointer = Counting
-spec = tinynet_kernels.registry()[sys.argv[1]]
-sample = next(s for s in spec.samples if s.name == sys.argv[2])
-args, params = sample.make(np.random.default_rng(0), np.dtype("float32"))
-args = [a.view(simulator.SimArray) if hasattr(a, "dtype") else a for a in args]
-spec(*args, **params)
-print(moved, spec.cost(*args, **params).bytes)
-"""
+# At most 1.2 times that, but for these, which read some sectors again and find them in a cache.
+REREAD = {
+    # Neighbouring warps share the sector in which one ends and the next begins: in L1.
+    "softmax_cross_entropy 9x1025": 1.25,
+    "channel_sum of odd planes": 1.35,
+    "relu_grad of odd planes": 1.35,
+    "batch_norm_stats of odd planes": 1.4,
+    # Every warp reads the numbers of its channels: in L1.
+    "batch_norm_stats of rows": 1.25,
+    "batch_norm of odd planes": 1.55,
+    "batch_norm of rows": 1.5,
+    # Every block counts all labels, every warp reads its own: 8 bytes each, in L2.
+    "mean_cross_entropy 64x10": 2.2,
+    # Every result needs sums over its channel, so both images are read twice, 5 / 3 of the least: the second time from L2,
+    # if they fit there.
+    "batch_norm_grad": 1.9,
+    "batch_norm_grad of odd planes": 2.6,
+    "batch_norm_grad of rows": 2.5,
+}
 
 
-@pytest.mark.parametrize(
-    "name, sample",
-    [
-        ("adam", "case0"),
-        ("adam", "case2"),
-        ("rmsprop", "case1"),
-        ("dropout", "shape7x9"),
-        ("philox_uniform", "shape7x9"),
-        ("relu_grad", "off_tile"),
-        ("channel_sum", "off_tile"),
-        ("batch_norm_stats", "images"),
-        ("batch_norm", "off_tile"),
-        ("batch_norm_grad", "several_parts"),
-    ],
-)
-def test_near_the_least(name: str, sample: str) -> None:
-    """At most 1.2 times the bytes of every input read once and every output written once."""
-    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
-    done = subprocess.run([sys.executable, "-c", COUNT, name, sample], capture_output=True, text=True, env=environment)
+@pytest.fixture(scope="module")
+def counted() -> dict[str, tuple[int, int]]:
+    """(moved, least) by case, from another process: the simulator has to be chosen before anything is imported."""
+    command = [sys.executable, "-m", "tests.kernels.count_bytes"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"})
     assert done.returncode == 0, done.stderr
-    moved, least = map(int, done.stdout.split())
-    assert 0.7 * least <= moved <= 1.2 * least  # what dropout drops it does not read
+    found: dict[str, tuple[int, int]] = json.loads(done.stdout)
+    assert REREAD.keys() <= found.keys()
+    return found
+
+
+def test_near_the_least(counted: dict[str, tuple[int, int]]) -> None:
+    for moved, least in counted.values():
+        assert moved >= 0.99 * least
+    far = {name: moved / least for name, (moved, least) in counted.items() if moved > REREAD.get(name, 1.2) * least}
+    assert not far

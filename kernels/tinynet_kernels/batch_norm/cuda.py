@@ -362,7 +362,7 @@ def batch_norm(
     (y,) = outputs
     x, y_out = contiguous(x), writable(y)
     pixels, wide = _pixels(x, y_out)
-    lanes, blocks, images, parts = shares_of(x.shape[0], x.shape[1], pixels, MANY_BLOCKS)
+    lanes, blocks, images, parts = shares_of(x.shape[0], x.shape[1], pixels, MANY_BLOCKS, 4 if wide else 1)
     _normalisation(x.dtype, lanes, wide)(
         blocks * parts,
         x,
@@ -392,12 +392,13 @@ def batch_norm_grad(
     pixels, wide = _pixels(gy, x, gx)
     vectors = [contiguous(v) for v in (mean, variance, weight, bias)]
     options = weight is not None, bias is not None, activation == "relu", eps
-    lanes, blocks, images, parts = shares_of(n, channels, pixels)
+    width = 4 if wide else 1
+    lanes, blocks, images, parts = shares_of(n, channels, pixels, width=width)
     shares = module().empty((parts, 2, channels), x.dtype)
     _sums(x.dtype, lanes, wide)(
         blocks * parts, gy, x, *vectors, gw, gb, shares, counters(), n, channels, pixels, images, parts, *options
     )
-    lanes, blocks, images, parts = shares_of(n, channels, pixels, MANY_BLOCKS)
+    lanes, blocks, images, parts = shares_of(n, channels, pixels, MANY_BLOCKS, width)
     _gradient(x.dtype, lanes, wide)(
         blocks * parts, gy, x, *vectors, gw, gb, gx, n, channels, pixels, images, parts, *options
     )

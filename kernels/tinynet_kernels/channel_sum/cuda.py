@@ -14,6 +14,7 @@ from ..runtime.primitives import fetch_add, select
 
 THREADS = 256
 WARP = 32
+SECTOR = 8  # elements that memory gives at a time: threads of a warp take planes shorter than that side by side
 ENOUGH_BLOCKS = 512  # keep every multiprocessor busy
 LEAST_WORK = 4 * THREADS  # elements of a block
 
@@ -114,11 +115,13 @@ def relu_grad(outputs: Any, gy: Any, y: Any, weight: Any = None) -> None:
         finish(rest[0], swapped)
 
 
-def shares_of(n: int, channels: int, pixels: int, enough: int = ENOUGH_BLOCKS) -> tuple[int, int, int, int]:
+def shares_of(
+    n: int, channels: int, pixels: int, enough: int = ENOUGH_BLOCKS, width: int = 1
+) -> tuple[int, int, int, int]:
     """How n images of so many channels and pixels are divided among blocks: channels side by side in a block, blocks for all
-    channels, images to a part, parts; at most `enough` blocks, unless there are more channels.
+    channels, images to a part, parts; at most `enough` blocks, unless there are more channels. `width`: of a pixel.
     """
-    lanes = 1 if pixels >= WARP else WARP
+    lanes = 1 if pixels * width >= SECTOR else WARP
     blocks = blocks_for(channels, lanes)
     # at least so many images to a part that a block has something to do, and all parts together few enough
     images = max(blocks_for(n * blocks, enough), blocks_for(LEAST_WORK, max(pixels, 1) * lanes))

@@ -29,11 +29,14 @@ from ..runtime.primitives import fetch_add, shuffle_xor
 THREADS = 256
 WARP = 32
 ROWS = THREADS // WARP
+CLASSES_KEPT = 256  # of rows that fit into shared memory
+KEPT = ROWS * CLASSES_KEPT
 LOWEST = -math.inf
 
 
 @functools.cache
 def _kernel(dtype: Any) -> Kernel:
+    """A block reads and writes its rows in one piece, once, by way of shared memory: those of CLASSES_KEPT classes at most."""
     real = dtype.type
 
     @kernel(threads=THREADS)
@@ -53,7 +56,12 @@ def _kernel(dtype: Any) -> Kernel:
         numbers = cuda.shared.array(THREADS, int32)
         losses = cuda.shared.array(ROWS, real)
         ticket = cuda.shared.array(1, int32)
+        kept = cuda.shared.array(KEPT, real)
         t = int32(cuda.threadIdx.x)
+        row0 = int32(cuda.blockIdx.x * ROWS)
+        size = int32(min(ROWS, rows - row0) * classes if classes <= CLASSES_KEPT else 0)
+        for i in range(t, size, THREADS):
+            kept[i] = logits[row0 * classes + i]
         number = int32(0)  # every block counts the labels: they are few
         for i in range(t, rows, THREADS):
             if labels[i] != ignore_index:
@@ -68,14 +76,14 @@ def _kernel(dtype: Any) -> Kernel:
             width //= 2
         one = real(1) / real(numbers[0])
 
-        row = int32(cuda.blockIdx.x * ROWS + t // WARP)
+        row = int32(row0 + t // WARP)
         here = min(row, int32(rows - 1))  # the last block's spare warps repeat a row, so that all warps stay whole
         lane = t % WARP
         top = real(LOWEST)
         total = real(0)
         sum_of_logits = real(0)
         for i in range(lane, classes, WARP):
-            value = logits[here * classes + i]
+            value = kept[(here - row0) * classes + i] if size > 0 else logits[here * classes + i]
             sum_of_logits += value
             if value > top:
                 total = total * math.exp(top - value) + real(1)
@@ -101,22 +109,31 @@ def _kernel(dtype: Any) -> Kernel:
         elif not valid:
             loss = real(math.nan)
         else:
-            loss -= (real(1) - smoothing) * logits[here * classes + label]
+            at = (here - row0) * classes + label
+            loss -= (real(1) - smoothing) * (kept[at] if size > 0 else logits[here * classes + label])
         inverse = real(1) / total
+        cuda.syncthreads()  # from here on, what is kept are gradients
         if row < rows:
             for i in range(lane, classes, WARP):
+                at = int32((row - row0) * classes + i)
+                value = kept[at] if size > 0 else logits[row * classes + i]
                 target = smoothing / real(classes)
                 if i == label:
                     target += real(1) - smoothing
-                value = (math.exp(logits[row * classes + i] - top) * inverse - target) * one
+                value = (math.exp(value - top) * inverse - target) * one
                 if not counts:
                     value = real(0)
                 elif not valid:
                     value = real(math.nan)
-                grad[row * classes + i] = value
+                if size > 0:
+                    kept[at] = value
+                else:
+                    grad[row * classes + i] = value
         if lane == 0:
             losses[t // WARP] = loss
         cuda.syncthreads()
+        for i in range(t, size, THREADS):
+            grad[row0 * classes + i] = kept[i]
         if t == 0:
             total = real(0)
             for i in range(ROWS):
