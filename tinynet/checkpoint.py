@@ -40,7 +40,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         os.chmod(name, 0o644)
         os.replace(name, target)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink(missing_ok=True)
         raise
     if os.name == "posix":  # the rename itself must reach the disk
         folder = os.open(target.parent, os.O_RDONLY)

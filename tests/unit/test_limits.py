@@ -181,3 +181,42 @@ def test_losses_warn_of_broadcasting(loss: Any) -> None:
     """(N, 1) against (N,) is (N, N), seldom what was meant."""
     with pytest.warns(UserWarning, match=r"target has shape \(3,\), and input \(3, 1\)"):
         loss(tinynet.ones(3, 1), tinynet.ones(3))
+
+
+def test_logcumsumexp_of_what_is_far_apart(on_device: str) -> None:
+    """Elements that vanish beside the largest one still count before it comes."""
+    x = tinynet.tensor([-1000.0, -INF, -1000.0, 0.0, 800.0, 1.0], requires_grad=True)
+    y = tinynet.logcumsumexp(x, 0)
+    expected = np.logaddexp.accumulate(np.array(x.tolist()))
+    np.testing.assert_allclose(y.detach().cpu().numpy(), expected, rtol=1e-6)
+    y[2].backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.cpu().numpy(), [0.5, 0, 0.5, 0, 0, 0], rtol=1e-6)
+    assert tinynet.logcumsumexp(tinynet.tensor([INF, 1.0]), 0).tolist() == [INF, INF]
+
+
+def test_hypot_does_not_overflow(on_device: str) -> None:
+    x = tinynet.tensor([3e30, 3e-30], requires_grad=True)
+    y = tinynet.hypot(x, 4 * x.detach())
+    np.testing.assert_allclose(y.detach().cpu().numpy(), np.array([3e30, 3e-30]) * math.sqrt(17), rtol=1e-6)
+    y.sum().backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.cpu().numpy(), [17**-0.5] * 2, rtol=1e-6)
+
+
+def test_roll_names_the_dimension(on_device: str) -> None:
+    x = tinynet.arange(6).reshape(2, 3)
+    assert x.roll(1, -1).tolist() == x.roll((1,), (1,)).tolist() == [[2, 0, 1], [5, 3, 4]]
+    assert tinynet.tensor(3).roll(2, 0).item() == 3
+    with pytest.raises(IndexError, match="dims is 2, expected -2 to 1"):
+        x.roll(1, 2)
+    with pytest.raises(ValueError, match="expected as many of the one as of the other"):
+        x.roll((1, 2), 0)
+
+
+def test_statistics_of_integers(on_device: str) -> None:
+    numbers = np.array([[1, 2, 4], [3, 3, 1]])
+    np.testing.assert_allclose(tinynet.tensor(numbers).cov().cpu().numpy(), np.cov(numbers), rtol=1e-6)
+    assert tinynet.logsumexp(tinynet.tensor([1, 2]), 0).dtype == tinynet.float32
+    assert tinynet.tensor([True, False, False]).diff().tolist() == [True, False]
+    assert tinynet.tensor([1.0, INF, 3.0]).quantile(tinynet.tensor([0.0, 0.5])).tolist() == [1, 3]

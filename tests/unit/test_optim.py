@@ -300,3 +300,26 @@ def test_state_by_parameter() -> None:
     assert optimizer.state[a]["step"] == 1
     optimizer.state[a]["momentum_buffer"].zero_()
     assert optimizer.state_dict()["state"][0]["momentum_buffer"].tolist() == [0.0, 0.0]
+
+
+def test_a_state_brings_its_options(device: str) -> None:
+    """The state of an Adam with amsgrad goes into one without; options that do not fit change nothing."""
+    p = tinynet.ones(2, device=device, requires_grad=True)
+    q = tinynet.ones(2, device=device, requires_grad=True)
+    first, second = optim.Adam([p], amsgrad=True), optim.Adam([q])
+    for _ in range(2):
+        p.grad = tinynet.ones(2, device=device)
+        first.step()
+    with tinynet.no_grad():
+        q.copy_(p)
+    state = first.state_dict()
+    second.load_state_dict(state)
+    for parameter, optimizer in ((p, first), (q, second)):
+        parameter.grad = tinynet.full((2,), 0.1, device=device)
+        optimizer.step()
+    assert q.tolist() == p.tolist()
+    assert second.state[q]["max_exp_avg_sq"].tolist() == first.state[p]["max_exp_avg_sq"].tolist()
+    state["param_groups"][0]["lr"] = -1.0
+    with pytest.raises(ValueError, match="expected at least 0"):
+        second.load_state_dict(state)
+    assert second.param_groups[0]["lr"] == 1e-3

@@ -96,3 +96,16 @@ def test_swa_rates_are_pytorchs(options: dict[str, Any]) -> None:
     for mine, theirs in zip(rates(tinynet, **options), rates(torch, **options)):
         assert mine == pytest.approx(theirs, rel=1e-9)
     assert optim.swa_utils is swa_utils
+
+
+def test_update_bn_that_fails_leaves_the_model_as_it_was() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(2, momentum=0.3)).eval()
+
+    def broken() -> Any:
+        yield tinynet.ones(3, 2)
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        swa_utils.update_bn(broken(), model)
+    assert model[0].momentum == 0.3
+    assert not model.training

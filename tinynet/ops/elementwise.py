@@ -13,7 +13,7 @@ from ..device import device as Device
 from ..device import device_of, move, xp
 from ..tensor import Tensor, tensor
 from ._common import as_float, operands, unbroadcast
-from .comparison import eq, floor_divide, isnan, sign, trunc
+from .comparison import eq, floor_divide, isinf, isnan, sign, trunc
 
 
 def _fit(ctx: Node, i: int, grad: Any) -> Tensor | None:
@@ -187,7 +187,24 @@ class LogAddExp(Op):
     @staticmethod
     def backward(ctx: Node, gy: Tensor) -> Any:
         a, b = ctx.input(0), ctx.input(1)
-        return _fit(ctx, 0, lambda: gy * sigmoid(a - b)), _fit(ctx, 1, lambda: gy * sigmoid(b - a))
+        difference = where((a == b) & isinf(a), 0.0, a - b)  # infinities that are equal share alike
+        return _fit(ctx, 0, lambda: gy * sigmoid(difference)), _fit(ctx, 1, lambda: gy * sigmoid(-difference))
+
+
+class Hypot(Op):
+    """The root of the sum of two squares, without overflow."""
+
+    saves = (0, 1)
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Node, a: Any, b: Any) -> Any:
+        return xp(a).hypot(a, b)
+
+    @staticmethod
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        scaled = gy / ctx.output()
+        return _fit(ctx, 0, lambda: scaled * ctx.input(0)), _fit(ctx, 1, lambda: scaled * ctx.input(1))
 
 
 class Where(Op):
@@ -475,6 +492,12 @@ def atan2(input: Any, other: Any) -> Tensor:
 def logaddexp(input: Any, other: Any) -> Tensor:
     """log(exp(input) + exp(other)), without overflow."""
     return LogAddExp.apply(*both(input, other))
+
+
+def hypot(input: Any, other: Any) -> Tensor:
+    """sqrt(input^2 + other^2), without overflow."""
+    a, b = both(input, other)
+    return Hypot.apply(as_float(a), as_float(b))
 
 
 def both(a: Any, b: Any) -> tuple[Tensor, Tensor]:

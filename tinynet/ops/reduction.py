@@ -310,11 +310,12 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) without overflow."""
     dims = wrap_all(dim, input.ndim)
+    input = as_float(input)
     if _count(input, dims) == 0:  # log 0
-        return log(sum(exp(as_float(input)), dims, keepdim))
+        return log(sum(exp(input), dims, keepdim))
     top = amax(input.detach(), dims, True)
     top = where(top.isfinite(), top, zero(top))
-    result = log(sum(exp(as_float(input) - top), dims, True)) + top
+    result = log(sum(exp(input - top), dims, True)) + top
     return result if keepdim else result.squeeze(dims)
 
 

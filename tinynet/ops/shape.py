@@ -270,8 +270,14 @@ def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
 
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Elements moved by `shifts` places, those that fall off coming in at the other end."""
-    axes = tuple(wrap(d, input.ndim) for d in dims) if isinstance(dims, (tuple, list)) else dims
-    return Roll.apply(input, tuple(shifts) if isinstance(shifts, (tuple, list)) else shifts, axes)
+    if input.ndim == 0:
+        return input.clone()
+    if dims is not None:
+        dims = tuple(wrap(d, input.ndim, "dims") for d in (dims if isinstance(dims, (tuple, list)) else (dims,)))
+    moves = tuple(shifts) if isinstance(shifts, (tuple, list)) else (shifts,)
+    if len(moves) != (1 if dims is None else len(dims)):
+        raise ValueError(f"shifts is {shifts} and dims {dims}, expected as many of the one as of the other")
+    return Roll.apply(input, moves if dims else moves[0], dims)
 
 
 @numpy_names
@@ -385,7 +391,8 @@ def diff(
         input = cat([t for t in (prepend, input, append) if t is not None], dim)
     for _ in range(n):
         length = builtins.max(input.shape[wrap(dim, input.ndim)] - 1, 0)
-        input = narrow(input, dim, input.shape[dim] - length, length) - narrow(input, dim, 0, length)
+        later, earlier = narrow(input, dim, input.shape[dim] - length, length), narrow(input, dim, 0, length)
+        input = later ^ earlier if input.dtype == np.bool_ else later - earlier
     return input
 
 

@@ -54,11 +54,6 @@ def xlogy(input: Any, other: Any) -> Tensor:
     return a * log(where(nothing, 1.0, b))
 
 
-def hypot(input: Tensor, other: Tensor) -> Tensor:
-    """sqrt(input^2 + other^2)"""
-    return sqrt(input * input + other * other)
-
-
 def frac(input: Tensor) -> Tensor:
     """What trunc takes away."""
     return input - trunc(input)

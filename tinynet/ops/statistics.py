@@ -9,12 +9,12 @@ import numpy as np
 
 from ..device import xp
 from ..tensor import Tensor
-from ._common import wrap
+from ._common import as_float, wrap
 from .comparison import isnan
-from .elementwise import cast, exp, log, where
+from .elementwise import cast, logaddexp, where
 from .indexing import gather
 from .linalg import matmul
-from .reduction import ValuesIndices, amax, amin, argsort, cumsum, mean, norm, sum
+from .reduction import ValuesIndices, amax, amin, argsort, mean, norm, sum
 from .shape import cat, reshape, unsqueeze
 
 
@@ -108,7 +108,7 @@ def quantile(
     found = []
     for a, b, part in zip(low, high, parts[interpolation]):
         first, second = ordered.narrow(axis, int(a), 1), ordered.narrow(axis, int(b), 1)
-        value = first + float(part) * (second - first)
+        value = first + float(part) * (second - first) if part else first
         value = where(isnan(x).any(axis, True), float("nan"), value)
         found.append(unsqueeze(value if keepdim else value.squeeze(axis), 0))
     result = cat(found, 0)
@@ -154,12 +154,13 @@ def _running(input: Tensor, dim: int, name: str) -> ValuesIndices:
 
 
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
-    """log(cumsum(exp(input))), less the largest element before."""
-    if input.ndim == 0 and wrap(dim, 0) == 0:
-        return input.clone()
-    top = amax(input.detach(), dim, True) if input.numel() else input
-    top = where(top.isfinite(), top, top * 0) if input.numel() else top
-    return log(cumsum(exp(input - top), dim)) + top
+    """log(cumsum(exp(input))), without overflow or underflow: log2(n) times `logaddexp`."""
+    at = wrap(dim, input.ndim)
+    x, n, step = as_float(input) * 1, input.shape[at] if input.ndim else 1, 1
+    while step < n:
+        x = cat([x.narrow(at, 0, step), logaddexp(x.narrow(at, step, n - step), x.narrow(at, 0, n - step))], at)
+        step *= 2
+    return x
 
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
@@ -169,7 +170,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 def cov(input: Tensor, *, correction: int = 1) -> Tensor:
     """The covariance matrix of variables in rows and observations in columns."""
-    x = reshape(input, 1, -1) if input.ndim < 2 else input
+    x = as_float(reshape(input, 1, -1) if input.ndim < 2 else input)
     centred = x - mean(x, 1, True)
     result = matmul(centred, centred.t()) / builtins.max(x.shape[1] - correction, 0)
     return result.reshape(()) if x.shape[0] == 1 else result

@@ -189,6 +189,9 @@ class Optimizer:
         groups = state_dict["param_groups"]
         if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
             raise ValueError("state_dict has other parameter groups than this optimizer")
+        options = [{k: copy.deepcopy(v) for k, v in group.items() if k != "params"} for group in groups]
+        for group, saved in zip(self.param_groups, options):
+            self._check({**group, **saved})
         params = [p for group in self.param_groups for p in group["params"]]
         state = {int(index): entry for index, entry in state_dict["state"].items()}
         for index, entry in state.items():
@@ -197,8 +200,8 @@ class Optimizer:
                     raise ValueError(
                         f"{name} of parameter {index} has shape {tuple(entry[name].shape)}, expected {params[index].shape}"
                     )
-        for group, saved in zip(self.param_groups, groups):
-            group.update({k: copy.deepcopy(v) for k, v in saved.items() if k != "params"})
+        for group, saved in zip(self.param_groups, options):
+            group.update(saved)
         self._rebuild()
         # PyTorch's SGD keeps no number of the step; that it was not the first is all that matters there
         self._steps = {id(params[i]): int(entry.get("step", 1)) for i, entry in state.items() if entry}

@@ -129,12 +129,14 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
         m.reset_running_stats()
         m.momentum = None
     model.train()
-    for batch in loader:
-        input = batch[0] if isinstance(batch, (list, tuple)) else batch
-        model(input if device is None else input.to(device))
-    for m, momentum in zip(tracking, momenta):
-        m.momentum = momentum
-    model.train(training)
+    try:
+        for batch in loader:
+            input = batch[0] if isinstance(batch, (list, tuple)) else batch
+            model(input if device is None else input.to(device))
+    finally:
+        for m, momentum in zip(tracking, momenta):
+            m.momentum = momentum
+        model.train(training)
 
 
 class SWALR(LRScheduler):
