@@ -36,6 +36,56 @@ def test_with_relu_is_both(device: str) -> None:
     assert 0.2 < (found[0][0] == 0).mean() < 0.8
 
 
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_with_residual_is_all(device: str, activation: str | None) -> None:
+    """The same output and gradients as of the sum and the ReLU after it; in training, and by the running statistics."""
+    rng = np.random.default_rng(1)
+    arrays = [rng.standard_normal((30, 4, 6, 6)).astype("f4") for _ in range(3)]
+    for training in (True, False):
+        found = []
+        for fused in (True, False):
+            norm = nn.BatchNorm2d(4).to(device).train(training)
+            with tinynet.no_grad():
+                norm.weight.copy_(tinynet.tensor([1.5, -0.5, 0.7, 1.0]))
+                norm.bias.copy_(tinynet.tensor([0.1, 0.3, -0.4, 0.0]))
+            x, residual, upstream = (_channels_last(a).to(device) for a in arrays)
+            x.requires_grad_()
+            residual.requires_grad_()
+            if fused:
+                y = norm(x, activation=activation, residual=residual)
+            else:
+                y = norm(x) + residual
+                y = F.relu(y) if activation else y
+            (y * upstream).sum().backward()
+            with tinynet.no_grad():
+                again = norm.eval()(x, activation=activation, residual=residual)
+            tensors = y, x.grad, residual.grad, norm.weight.grad, norm.bias.grad, again
+            found.append([t.detach().cpu().numpy() for t in tensors if t is not None])
+        for a, b in zip(*found, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+        assert (found[0][0] == 0).mean() > 0.2 if activation else (found[0][0] < 0).mean() > 0.2
+
+
+def _channels_last(array: Any) -> Any:
+    """As a convolution on the CPU leaves it."""
+    return tinynet.from_numpy(np.ascontiguousarray(array.transpose(0, 2, 3, 1))).permute(0, 3, 1, 2)
+
+
+def test_by_running_statistics(device: str) -> None:
+    """Without gradients in one pass: the same as with them."""
+    norm = nn.BatchNorm2d(3).to(device)
+    x = tinynet.from_numpy(np.random.default_rng(4).normal(2.0, 3.0, (8, 3, 5, 5)).astype("f4")).to(device)
+    norm(x)
+    norm.eval()
+    with tinynet.no_grad():
+        plain, active = norm(x), norm(x, activation="relu")
+    recorded = norm(x)
+    assert recorded.requires_grad
+    assert not plain.requires_grad
+    np.testing.assert_allclose(plain.cpu().numpy(), recorded.detach().cpu().numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(active.cpu().numpy(), np.maximum(plain.cpu().numpy(), 0))
+
+
 def test_gradients_with_relu(device: str) -> None:
     rng = np.random.default_rng(3)
 
@@ -46,6 +96,19 @@ def test_gradients_with_relu(device: str) -> None:
         return F.batch_norm(x, None, None, w, b, training=True, activation="relu")
 
     inputs = tensor(4, 2, 3), tensor(2), tensor(2)
+    assert gradcheck(layer, inputs)
+    assert gradgradcheck(layer, inputs)
+
+
+def test_gradients_with_residual(device: str) -> None:
+    rng = np.random.default_rng(5)
+    inputs = [
+        tinynet.from_numpy(rng.standard_normal(s)).to(device).requires_grad_() for s in ((4, 2, 3), 2, 2, (4, 2, 3))
+    ]
+
+    def layer(x: Any, w: Any, b: Any, residual: Any) -> Any:
+        return F.batch_norm(x, None, None, w, b, training=True, activation="relu", residual=residual)
+
     assert gradcheck(layer, inputs)
     assert gradgradcheck(layer, inputs)
 

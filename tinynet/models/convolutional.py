@@ -16,7 +16,6 @@ from ..nn import (
     Tanh,
     init,
 )
-from ..nn import functional as F
 from ..tensor import Tensor
 
 
@@ -135,7 +134,7 @@ class BasicBlock(Module):
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         y = self.bn1(self.conv1(x), activation="relu")
-        return F.relu(self.bn2(self.conv2(y)) + shortcut)
+        return self.bn2(self.conv2(y), activation="relu", residual=shortcut)  # type: ignore[no-any-return]
 
 
 def resnet20(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> Module:

@@ -85,7 +85,7 @@ class _BatchNorm(_Tracking):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
-    def forward(self, input: Tensor, activation: str | None = None) -> Tensor:
+    def forward(self, input: Tensor, activation: str | None = None, residual: Tensor | None = None) -> Tensor:
         self._check(input, 1)
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
@@ -93,9 +93,9 @@ class _BatchNorm(_Tracking):
             if momentum is None:  # a plain average over all batches
                 momentum = 1.0 / int(self.num_batches_tracked.item())
         training = self.training or not self.track_running_stats
-        statistics = self.running_mean, self.running_var
-        affine = self.weight, self.bias
-        return F.batch_norm(input, *statistics, *affine, training, momentum or 0.0, self.eps, activation=activation)
+        tensors = self.running_mean, self.running_var, self.weight, self.bias
+        options = training, momentum or 0.0, self.eps
+        return F.batch_norm(input, *tensors, *options, activation=activation, residual=residual)
 
 
 class BatchNorm1d(_BatchNorm):

@@ -162,6 +162,7 @@ from .linalg import (
 from .linalg import channel_sum as channel_sum
 from .linalg import linear as linear
 from .network import batch_norm as batch_norm
+from .network import batch_norm_by as batch_norm_by
 from .network import binary_cross_entropy as binary_cross_entropy
 from .network import (
     conv2d,

@@ -13,11 +13,11 @@ from tinynet_kernels.conv2d.geometry import geometry
 from .. import dtypes, random
 from ..autograd import Op, is_grad_enabled, is_one
 from ..device import xp
-from ..grad_mode import _mode
+from ..grad_mode import _mode, no_grad
 from ..precision import of_products
 from ..tensor import Tensor
 from ._common import same_device
-from .elementwise import cast, clamp, log, relu_mask
+from .elementwise import cast, clamp, log, relu, relu_mask
 from .indexing import one_hot
 from .linalg import _in_kernel_dtype, bias_grad
 from .reduction import mean, softmax
@@ -268,14 +268,38 @@ class BatchNorm(Op):
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
-        x, weight, bias = (ctx.input(i) for i in range(3))
         if is_grad_enabled():
-            return *_batch_norm_grads(gy, x, weight, bias, **ctx.options), None, None, None, None
-        vectors = *ctx.statistics, *(None if v is None else v._array for v in (weight, bias))
-        room = None, ctx.room(1), ctx.room(2)
-        grads = kernels.batch_norm_grad(gy._array, x._array, *vectors, **ctx.options, out=room)
-        needed = (Tensor._make(grad) if ctx.needs(i) else None for i, grad in enumerate(grads))
-        return *needed, None, None, None, None
+            return *_batch_norm_grads(gy, *map(ctx.input, range(3)), **ctx.options), None, None, None, None
+        return *_batch_norm_kernel(ctx, gy, None), None, None, None, None
+
+
+class BatchNormAdd(Op):
+    """relu(batch norm + residual) in one operation."""
+
+    saves = (0, 1, 2)
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, weight: Any, bias: Any, residual: Any, mean: Any, variance: Any, eps: float) -> Any:
+        ctx.statistics, ctx.options = (mean, variance), {"eps": eps, "activation": "relu"}
+        return kernels.batch_norm(x, mean, variance, weight, bias, residual, **ctx.options)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        if is_grad_enabled():
+            passed = relu_mask(gy, ctx.output())
+            x, weight, bias = map(ctx.input, range(3))
+            return *_batch_norm_grads(passed, x, weight, bias, ctx.options["eps"], None), passed, None, None, None
+        return *_batch_norm_kernel(ctx, gy, ctx.output()._array), None, None, None
+
+
+def _batch_norm_kernel(ctx: Any, gy: Tensor, y: Any) -> tuple[Tensor | None, ...]:
+    """The gradients of input, weight and bias, and given the output y that of what was added."""
+    x, weight, bias = (None if t is None else t._array for t in map(ctx.input, range(3)))
+    room = (None, ctx.room(1), ctx.room(2)) if y is None else (None, ctx.room(1), ctx.room(2), None)
+    mean, variance = ctx.statistics
+    grads = kernels.batch_norm_grad(gy._array, x, mean, variance, weight, bias, y, **ctx.options, out=room)
+    return tuple(Tensor._make(grad) if ctx.needs(i) else None for i, grad in enumerate(grads))
 
 
 def _batch_norm_grads(
@@ -473,9 +497,10 @@ def batch_norm(
     momentum: float,
     eps: float,
     activation: str | None,
+    residual: Tensor | None,
 ) -> Tensor:
     """input (N, C, ...) normalised by the statistics of its batch, which the running ones, if given, are moved towards."""
-    same_device("batch_norm", input, weight, bias, running_mean, running_var)
+    same_device("batch_norm", input, weight, bias, running_mean, running_var, residual)
     x = cast(input, dtypes.float32) if input.dtype == dtypes.float16 else input
     if running_mean is None or running_var is None:
         statistics = kernels.batch_norm_stats(x._array)
@@ -484,5 +509,38 @@ def batch_norm(
         statistics = kernels.batch_norm_stats(x._array, *running, momentum=momentum, out=(None, None, *running))[:2]
         for followed in (running_mean, running_var):
             followed._version[0] += 1
-    y = BatchNorm.apply(x, weight, bias, *statistics, eps, activation)
+    y = _normalised(x, statistics, weight, bias, eps, activation, residual)
     return y if x is input else cast(y, input.dtype)
+
+
+def batch_norm_by(
+    input: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    activation: str | None,
+    residual: Tensor | None,
+) -> Tensor:
+    """input (N, C, ...) normalised by given statistics, in one pass, where no gradient is wanted."""
+    same_device("batch_norm", input, weight, bias, mean, var, residual)
+    with no_grad():
+        return _normalised(input, (mean._array, var._array), weight, bias, eps, activation, residual)
+
+
+def _normalised(
+    x: Tensor,
+    statistics: Any,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    activation: str | None,
+    residual: Tensor | None,
+) -> Tensor:
+    if residual is None:
+        return BatchNorm.apply(x, weight, bias, *statistics, eps, activation)
+    if activation is None or residual.shape != x.shape:
+        y = BatchNorm.apply(x, weight, bias, *statistics, eps, None) + residual
+        return y if activation is None else relu(y)
+    return BatchNormAdd.apply(x, weight, bias, cast(residual, x.dtype), *statistics, eps)

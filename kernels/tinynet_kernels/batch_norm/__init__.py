@@ -1,4 +1,4 @@
-"""Batch normalisation: statistics of each channel, normalisation with scale, shift and ReLU, and its gradient."""
+"""Batch normalisation: statistics of each channel, normalisation with scale, shift, a sum and ReLU, and its gradient."""
 
 from __future__ import annotations
 
@@ -41,19 +41,41 @@ def _check(
     variance: Array,
     weight: Array | None = None,
     bias: Array | None = None,
+    residual: Array | None = None,
     *,
     eps: float,
     activation: str | None = None,
 ) -> Outputs:
     check_activation(activation)
-    return [(tuple(x.shape), _check_image(x, mean=mean, variance=variance, weight=weight, bias=bias))]
+    dtype = _check_image(x, mean=mean, variance=variance, weight=weight, bias=bias)
+    if residual is not None:
+        check_float(x=x, residual=residual)
+        check_shape("residual", residual, tuple(x.shape))
+    return [(tuple(x.shape), dtype)]
 
 
-def _check_grad(gy: Array, x: Array, *vectors: Array | None, **params: Any) -> Outputs:
-    check_float(gy=gy, x=x)
+def _check_grad(
+    gy: Array,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    y: Array | None = None,
+    *,
+    eps: float,
+    activation: str | None = None,
+) -> Outputs:
+    check_float(gy=gy, x=x, y=y)
     check_shape("gy", gy, tuple(x.shape))
-    ((shape, dtype),) = _check(x, *vectors, **params)
-    return [(shape, dtype), (shape[1:2], dtype), (shape[1:2], dtype)]
+    ((shape, dtype),) = _check(x, mean, variance, weight, bias, eps=eps, activation=activation)
+    outputs = [(shape, dtype), (shape[1:2], dtype), (shape[1:2], dtype)]
+    if y is None:
+        return outputs
+    check_shape("y", y, shape)
+    if activation is None:
+        raise ValueError("y is given without an activation: the gradient does not depend on it")
+    return [*outputs, (shape, dtype)]
 
 
 def _stats_sample(name: str, shape: tuple[int, ...], bench: bool, mean: float = 1.0, running: bool = False) -> Sample:
@@ -72,8 +94,11 @@ def _sample(
     gradient: bool,
     vectors_given: int = 4,
     activation: str | None = None,
+    residual: bool = False,
 ) -> Sample:
-    """With the statistics of x in the case of the gradient, and as many of scale and shift as make up so many vectors."""
+    """With the statistics of x in the case of the gradient, and as many of scale and shift as make up so many vectors; with
+    `residual`, the array that is added, or in the case of the gradient the output.
+    """
 
     def make(rng: np.random.Generator, dtype: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         x, axes = rng.standard_normal(shape) + 0.5, (0, *range(2, len(shape)))
@@ -81,6 +106,8 @@ def _sample(
         statistics = (x.mean(axis=axes), x.var(axis=axes)) if own else rng.random((2, shape[1]))
         vectors = [*statistics, rng.random(shape[1]) - 0.3, rng.standard_normal(shape[1])][:vectors_given]
         arrays = [*([rng.standard_normal(shape)] if gradient else []), x, *vectors]
+        if residual:
+            arrays.append(np.maximum(rng.standard_normal(shape), 0) if gradient else rng.standard_normal(shape))
         return tuple(a.astype(dtype) for a in arrays), {"eps": 1e-3, "activation": activation}
 
     return Sample(name, make, bench)
@@ -94,14 +121,17 @@ def _samples(gradient: bool) -> list[Sample]:
         _sample("many_rows", (1500, 3), False, gradient, 4, "relu"),
         _sample("odd_rows", (1001, 7), False, gradient, 2, "relu"),
         _sample("wide_rows", (600, 130), False, gradient, 3),
+        _sample("residual", (5, 3, 7), False, gradient, 4, "relu", residual=True),
+        _sample("residual_rows", (1500, 3), False, gradient, 4, "relu", residual=True),
+        *([] if gradient else [_sample("sum", (600, 130), False, gradient, 4, residual=True)]),
         _sample("empty", (2, 3, 0), False, gradient),
         _sample("no_images", (0, 3, 4), False, gradient, activation="relu"),
     ]
 
 
 def _bad(gradient: bool) -> list[BadSample]:
-    def make(x: Any, mean: Any, activation: str | None = None) -> Callable[[Any], Any]:
-        arrays = x, mean, np.ones(3, "float32")
+    def make(x: Any, mean: Any, activation: str | None = None, further: Any = None) -> Callable[[Any], Any]:
+        arrays = x, mean, *(np.ones(3, "float32"),) * 3, further
         return lambda rng: ((x, *arrays) if gradient else arrays, {"eps": 1e-5, "activation": activation})
 
     x, mean = np.ones((2, 3), "float32"), np.ones(3, "float32")
@@ -110,6 +140,10 @@ def _bad(gradient: bool) -> list[BadSample]:
         BadSample("mixed", make(x, mean.astype("float64")), TypeError, "mean has dtype float64"),
         BadSample("length", make(x, np.ones(2, "float32")), ValueError, "mean has shape .2,., expected .3,."),
         BadSample("activation", make(x, mean, "tanh"), ValueError, "activation is 'tanh'"),
+        BadSample(
+            "further", make(x, mean, "relu", x[:1]), ValueError, "(residual|y) has shape .1, 3., expected .2, 3."
+        ),
+        *([BadSample("linear", make(x, mean, None, x), ValueError, "without an activation")] if gradient else []),
     ]
 
 
@@ -151,8 +185,8 @@ _NORM = KernelSpec(
     check=_check,
     samples=_samples(False),
     bad_samples=_bad(False),
-    cost=lambda x, *vectors, **params: Cost(
-        flops=5 * x.size, bytes=(2 * x.size + len(vectors) * x.shape[1]) * x.dtype.itemsize
+    cost=lambda x, *arrays, **params: Cost(
+        flops=5 * x.size, bytes=(2 * x.size + sum(a.size for a in arrays if a is not None)) * x.dtype.itemsize
     ),
 )
 _GRAD = KernelSpec(
@@ -161,8 +195,10 @@ _GRAD = KernelSpec(
     check=_check_grad,
     samples=_samples(True),
     bad_samples=_bad(True),
-    cost=lambda gy, x, *vectors, **params: Cost(  # both are read twice: every result needs sums over its channel
-        flops=14 * x.size, bytes=(5 * x.size + (len(vectors) + 2) * x.shape[1]) * x.dtype.itemsize
+    cost=lambda gy, x, *arrays, **params: Cost(  # both are read twice: every result needs sums over its channel
+        flops=14 * x.size,
+        bytes=(5 * x.size + 2 * x.shape[1] + sum(a.size for a in arrays if a is not None)) * x.dtype.itemsize
+        + (x.nbytes if len(arrays) > 4 else 0),  # where y is given, what passes the ReLU is written
     ),
 )
 
@@ -196,15 +232,19 @@ def batch_norm(
     variance: Array,
     weight: Array | None = None,
     bias: Array | None = None,
+    residual: Array | None = None,
     *,
     eps: float = 1e-5,
     activation: str | None = None,
     out: Array | None = None,
 ) -> Array:
-    """`activation((x - mean) / sqrt(variance + eps) * weight + bias)` for x (N, C, ...) and vectors (C,) of its dtype,
-    float32 or float64; `activation` is None or "relu". Raises TypeError for dtypes and devices, ValueError for shapes.
+    """`activation((x - mean) / sqrt(variance + eps) * weight + bias + residual)` for x and residual (N, C, ...) and vectors
+    (C,) of one dtype, float32 or float64; `activation` is None or "relu".
+
+    Raises TypeError for dtypes and devices, ValueError for shapes.
     """
-    return _NORM(x, mean, variance, weight, bias, eps=eps, activation=activation, out=out)
+    arrays = (x, mean, variance, weight, bias) if residual is None else (x, mean, variance, weight, bias, residual)
+    return _NORM(*arrays, eps=eps, activation=activation, out=out)
 
 
 def batch_norm_grad(
@@ -214,14 +254,18 @@ def batch_norm_grad(
     variance: Array,
     weight: Array | None = None,
     bias: Array | None = None,
+    y: Array | None = None,
     *,
     eps: float = 1e-5,
     activation: str | None = None,
     out: Any = None,
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, ...]:
     """The gradients of x, weight and bias, given gy of the output of `batch_norm`, where mean and variance are those of x.
 
-    gx like x, gw and gb (C,), the sums in a fixed order. Raises as `batch_norm`.
+    gx like x, gw and gb (C,), the sums in a fixed order. Where a residual was added before the ReLU, give the output y: a
+    fourth result is then the gradient of the residual, gy where y > 0 and 0 elsewhere. Raises as `batch_norm`, and ValueError
+    for y without an activation: the gradient of the residual is gy then.
     """
-    gx, gw, gb = _GRAD(gy, x, mean, variance, weight, bias, eps=eps, activation=activation, out=out)
-    return gx, gw, gb
+    arrays = (gy, x, mean, variance, weight, bias) if y is None else (gy, x, mean, variance, weight, bias, y)
+    results: tuple[Array, ...] = _GRAD(*arrays, eps=eps, activation=activation, out=out)
+    return results

@@ -22,20 +22,15 @@ def batch_norm_stats(
     count = x.size // x.shape[1]
     rows = _long_rows(x)
     if rows is None:
-        sums = _channel_sums(x)
-        squares = _squares(x, (sums / count).astype(x.dtype))
+        centre = _channel_sums(x) / count
+        squares = _squares(x, centre.astype(x.dtype))
     else:
-        from ..channel_sum.loops import sums as sums_of
         from . import loops
 
-        sums = _folded(sums_of(rows[0]).sum(axis=0), x)
-        (centre,) = _repeated(rows, (sums / count).astype(x.dtype))
-        squares = _folded(loops.squares(rows[0], centre).sum(axis=0), x)
-    mean[...], variance[...] = sums / count, squares / count
+        centre, squares = loops.statistics(rows[0], x.shape[1])
+    mean[...], variance[...] = centre, squares / count
     if running_mean is not None:
-        for output, old, new in zip(
-            outputs[2:], (running_mean, running_variance), (sums / count, squares / (count - 1))
-        ):
+        for output, old, new in zip(outputs[2:], (running_mean, running_variance), (centre, squares / (count - 1))):
             output[...] = (1 - momentum) * old + momentum * new
 
 
@@ -46,42 +41,58 @@ def batch_norm(
     variance: Any,
     weight: Any = None,
     bias: Any = None,
+    residual: Any = None,
     *,
     eps: float,
     activation: str | None = None,
 ) -> None:
     (y,) = outputs
-    rows = _long_rows(x, y)
+    rows = _long_rows(x, y) if residual is None else _long_rows(x, y, residual)
     if rows is not None:
         from . import loops
 
-        vectors = _repeated(rows, *_scale_and_shift(mean, variance, weight, bias, eps))
-        loops.normalise(rows[0], *vectors, x.dtype.type(0 if activation == "relu" else -np.inf), rows[1])
+        vectors = _whole(mean, variance, weight, bias)
+        floor = x.dtype.type(0 if activation == "relu" else -np.inf)
+        loops.normalise(rows[0], *vectors, x.dtype.type(eps), rows[-1], residual is not None, floor, rows[1])
         return
     mean, _, factor, bias = _vectors(x, mean, variance, weight, bias, eps)
     for block in _blocks(x):
         _affine(x[block], mean, factor, bias, y[block])
+        if residual is not None:
+            y[block] += residual[block]
         if activation == "relu":
             np.maximum(y[block], 0, out=y[block])
 
 
 def batch_norm_grad(
-    outputs: tuple[Any, Any, Any],
+    outputs: tuple[Any, ...],
     gy: Any,
     x: Any,
     mean: Any,
     variance: Any,
     weight: Any = None,
     bias: Any = None,
+    y: Any = None,
     *,
     eps: float,
     activation: str | None = None,
 ) -> None:
-    gx, gw, gb = outputs
-    rows = _long_rows(gy, x, gx)
+    gx, gw, gb = outputs[:3]
+    own = [] if y is None else [y, outputs[3]]
+    rows = _long_rows(gy, x, gx, *own)
     if rows is not None:
-        _grad_of_rows(rows, outputs, mean, variance, weight, bias, eps, activation == "relu")
+        from . import loops
+
+        passing = loops.ALL if activation is None else loops.BY_INPUT if y is None else loops.BY_OUTPUT
+        gy_rows, x_rows, gx_rows = rows[:3]
+        y_rows, passed = rows[3:] if own else (x_rows, gx_rows)
+        vectors = _whole(mean, variance, weight, bias)
+        numbers = x.dtype.type(eps), passing
+        gw[...], gb[...] = loops.gradients(gy_rows, x_rows, y_rows, *vectors, *numbers, passed, gx_rows)
         return
+    if y is not None:
+        outputs[3][...] = np.where(y > 0, gy, np.zeros_like(gy))
+        gy, activation = outputs[3], None
     mean, scale, factor, bias = _vectors(x, mean, variance, weight, bias, eps)
     products, totals = np.zeros(x.shape[1], np.float64), np.zeros(x.shape[1], np.float64)
     for block in _blocks(x):
@@ -108,27 +119,11 @@ def batch_norm_grad(
         result *= factor
 
 
-def _grad_of_rows(
-    rows: Any, outputs: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float, active: bool
-) -> None:
-    from . import loops
-
-    gx, gw, gb = outputs
-    gy_rows, x_rows, gx_rows = rows
-    vectors = _repeated(rows, *_scale_and_shift(mean, variance, weight, bias, eps))
-    sums = loops.products(gy_rows, x_rows, *vectors, active).sum(axis=0)
-    products, totals = (_folded(s, gx) for s in sums)
-    inverse = 1 / (variance + variance.dtype.type(eps))
-    gw[...], gb[...] = products * np.sqrt(inverse), totals
-    count = gx.size // gx.shape[1]
-    means = (inverse * products / count).astype(gx.dtype), (totals / count).astype(gx.dtype)
-    loops.gradient(gy_rows, x_rows, *vectors, active, *_repeated(rows, *means), gx_rows)
-
-
-def _scale_and_shift(mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
-    scale = 1 / np.sqrt(variance + variance.dtype.type(eps))
-    scale = scale if weight is None else scale * weight
-    return mean, scale, np.zeros_like(scale) if bias is None else bias
+def _whole(mean: Any, variance: Any, weight: Any, bias: Any) -> tuple[Any, ...]:
+    """Mean, variance, weight and bias (C,), contiguous, with ones and zeros for those that are not given."""
+    weight = np.ones_like(mean) if weight is None else weight
+    bias = np.zeros_like(mean) if bias is None else bias
+    return tuple(map(np.ascontiguousarray, (mean, variance, weight, bias)))
 
 
 def _long_rows(*arrays: Any) -> list[Any] | None:
@@ -143,16 +138,6 @@ def _long_rows(*arrays: Any) -> list[Any] | None:
     while 2 * times * channels <= LONG and len(matrices[0]) % (2 * times) == 0:
         times *= 2
     return [m.reshape(-1, times * channels) for m in matrices]
-
-
-def _repeated(rows: list[Any], *vectors: Any) -> tuple[Any, ...]:
-    """Vectors (C,) as often as a row has the channels."""
-    return tuple(np.tile(v, rows[0].shape[1] // v.size) for v in vectors)
-
-
-def _folded(sums: Any, x: Any) -> Any:
-    """The sums of a long row as those of the channels of x."""
-    return sums.reshape(-1, x.shape[1]).sum(axis=0)
 
 
 def _squares(x: Any, mean: Any) -> Any:

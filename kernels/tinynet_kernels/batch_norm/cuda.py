@@ -355,12 +355,14 @@ def batch_norm(
     variance: Any,
     weight: Any = None,
     bias: Any = None,
+    residual: Any = None,
     *,
     eps: float,
     activation: str | None = None,
 ) -> None:
     (y,) = outputs
     x, y_out = contiguous(x), writable(y)
+    relu = activation == "relu" and residual is None
     pixels, wide = _pixels(x, y_out)
     lanes, blocks, images, parts = shares_of(x.shape[0], x.shape[1], pixels, MANY_BLOCKS, 4 if wide else 1)
     _normalisation(x.dtype, lanes, wide)(
@@ -369,8 +371,12 @@ def batch_norm(
         *map(contiguous, (mean, variance, weight, bias)),
         y_out,
         *(x.shape[0], x.shape[1], pixels, images, parts),
-        *(weight is not None, bias is not None, activation == "relu", eps),
+        *(weight is not None, bias is not None, relu, eps),
     )
+    if residual is not None:
+        y_out += residual
+        if activation == "relu":
+            module().maximum(y_out, 0, out=y_out)
     finish(y, y_out)
 
 
@@ -382,13 +388,17 @@ def batch_norm_grad(
     variance: Any,
     weight: Any = None,
     bias: Any = None,
+    y: Any = None,
     *,
     eps: float,
     activation: str | None = None,
 ) -> None:
+    if y is not None:
+        gy = outputs[3][...] = module().where(y > 0, gy, gy.dtype.type(0))
+        activation = None
     gy, x = contiguous(gy), contiguous(x)
     n, channels = x.shape[:2]
-    gx, gw, gb = written = [writable(o) for o in outputs]
+    gx, gw, gb = written = [writable(o) for o in outputs[:3]]
     pixels, wide = _pixels(gy, x, gx)
     vectors = [contiguous(v) for v in (mean, variance, weight, bias)]
     options = weight is not None, bias is not None, activation == "relu", eps

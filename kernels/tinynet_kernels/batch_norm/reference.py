@@ -23,11 +23,20 @@ def batch_norm_stats(
 
 
 def batch_norm(
-    x: Any, mean: Any, variance: Any, weight: Any = None, bias: Any = None, *, eps: float, activation: str | None = None
+    x: Any,
+    mean: Any,
+    variance: Any,
+    weight: Any = None,
+    bias: Any = None,
+    residual: Any = None,
+    *,
+    eps: float,
+    activation: str | None = None,
 ) -> Any:
     y = (x - per_channel(x, mean)) / np.sqrt(per_channel(x, variance) + eps)
     y = y if weight is None else y * per_channel(x, weight)
     y = y if bias is None else y + per_channel(x, bias)
+    y = y if residual is None else y + residual
     return np.where(y < 0, np.zeros_like(y), y) if activation == "relu" else y
 
 
@@ -38,18 +47,21 @@ def batch_norm_grad(
     variance: Any,
     weight: Any = None,
     bias: Any = None,
+    y: Any = None,
     *,
     eps: float,
     activation: str | None = None,
-) -> tuple[Any, Any, Any]:
+) -> tuple[Any, ...]:
     axes, count = (0, *range(2, x.ndim)), x.size // x.shape[1]
     scale = 1 / np.sqrt(per_channel(x, variance) + eps)
     normalised = (x - per_channel(x, mean)) * scale
     if activation == "relu":
-        gy = np.where(batch_norm(x, mean, variance, weight, bias, eps=eps) > 0, gy, np.zeros_like(gy))
+        output = batch_norm(x, mean, variance, weight, bias, eps=eps) if y is None else y
+        gy = np.where(output > 0, gy, np.zeros_like(gy))
     gw, gb = (gy * normalised).sum(axis=axes), gy.sum(axis=axes)
     gx = scale * (gy - (per_channel(x, gb) + normalised * per_channel(x, gw)) / count)
-    return gx if weight is None else gx * per_channel(x, weight), gw, gb
+    gx = gx if weight is None else gx * per_channel(x, weight)
+    return (gx, gw, gb) if y is None else (gx, gw, gb, gy)
 
 
 def per_channel(x: Any, values: Any) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...autograd import no_grad
+from ...autograd import is_grad_enabled, no_grad
 from ...ops import batch_norm as _normalise_batch
-from ...ops import maximum, norm, pad, relu, sqrt, standardise, var_mean
+from ...ops import batch_norm_by, maximum, norm, pad, relu, sqrt, standardise, var_mean
 from ...tensor import Tensor
 from .pooling import avg_pool2d
 
@@ -29,11 +29,13 @@ def batch_norm(
     eps: float = 1e-5,
     *,
     activation: str | None = None,
+    residual: Tensor | None = None,
 ) -> Tensor:
     """input (N, C, ...) normalised by the batch's statistics (training) or the running ones (Ioffe and Szegedy 2015).
 
     In training the running statistics, if given, move towards the batch's by `momentum`; the variance is unbiased there.
-    `activation`, None or "relu", is applied to the result in the same pass.
+    `residual`, of the shape of input, is added to the result, and `activation`, None or "relu", applied to that, in the same
+    pass.
     """
     channels = input.shape[1] if input.ndim > 1 else 0
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
@@ -47,10 +49,16 @@ def batch_norm(
         if training and count <= 1:
             raise ValueError(f"input has shape {input.shape}, expected more than one value per channel in training")
         followed = (running_mean, running_var) if training else (None, None)
-        return _normalise_batch(input, *followed, weight, bias, momentum, eps, activation)
+        return _normalise_batch(input, *followed, weight, bias, momentum, eps, activation, residual)
+    tensors = input, weight, bias, running_mean, running_var, residual
+    if input.dtype == running_mean.dtype and not (
+        is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+    ):
+        return batch_norm_by(input, running_mean, running_var, weight, bias, eps, activation, residual)
     shape = (1, -1, *(1 for _ in range(input.ndim - 2)))
     y = (input - running_mean.reshape(shape)) / sqrt(running_var.reshape(shape) + eps)
     y = _affine(y, weight, bias)
+    y = y if residual is None else y + residual
     return relu(y) if activation == "relu" else y
 
 
