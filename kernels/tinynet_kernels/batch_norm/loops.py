@@ -9,12 +9,14 @@ only, or where an array is both read and written.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ..channel_sum.loops import BLOCK, PARTS
+from ..runtime.compiled import once, parallel
 
 ALL, BY_INPUT, BY_OUTPUT = (
     0,
@@ -22,8 +24,8 @@ ALL, BY_INPUT, BY_OUTPUT = (
     2,
 )  # which gradients pass: all, or those where the ReLU behind did; by what that is known
 
-_once: Any = njit(cache=True, nogil=True, error_model="numpy")  # compiled by itself, not again in each caller
-_parallel: Any = njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+_once: Any = partial(once, error_model="numpy")
+_parallel: Any = partial(parallel, error_model="numpy")
 
 
 @_once

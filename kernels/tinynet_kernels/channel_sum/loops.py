@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from ..runtime.compiled import parallel
 
 PARTS = 16  # at most; fixed, so that the order of the sums is
 BLOCK = 64  # rows that are summed in the dtype of the array
 
-_parallel: Any = njit(parallel=True, cache=True, nogil=True)
 
-
-@_parallel
+@parallel
 def sums(x: Any) -> Any:
     """Float64 sums (parts, C) of the rows of each part of x (rows, C)."""
     rows, channels = x.shape
@@ -32,7 +32,7 @@ def sums(x: Any) -> Any:
     return totals
 
 
-@_parallel
+@parallel
 def masked_sums(gy: Any, y: Any, gx: Any) -> Any:
     """gx = gy where y > 0, else 0; returns `sums(gx)`."""
     rows, channels = gy.shape

@@ -22,7 +22,7 @@ import numpy as np
 from numba import config
 
 from ..runtime.memory import empty, zeros
-from ..runtime.simd import REGISTER, WIDEST
+from ..runtime.simd import REGISTER, ROWS, WIDEST
 from . import loops, positions
 from .geometry import Geometry, geometry
 
@@ -64,12 +64,15 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
     _, c_group, kh, kw = g.w_shape
     taps = taps_of(g, padded.shape)
     target = gw if gw.flags.c_contiguous else np.empty(gw.shape, gw.dtype)
+    tiles = -(-taps.size // ROWS)
+    shares = -(-loops.PARTS // tiles)  # fewer tiles than pieces of work: each for some of the pixels
     for c, o in groups(g):
         matrix = flat_panel(rows if g.groups == 1 else rows[:, o])
         lines = lines_of(g, padded.shape, matrix.shape[1])
         step = g.stride[1] * padded.shape[3]
         grad = target[o].reshape(-1, c_group, kh * kw)
-        loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x), grad)
+        parts = empty((shares, tiles * ROWS, matrix.shape[1]), x.dtype)
+        loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x), parts, grad)
     if target is not gw:
         gw[...] = target
 

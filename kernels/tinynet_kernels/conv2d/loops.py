@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from ..runtime.compiled import once, parallel
 from ..runtime.simd import ROWS, WIDEST, tile1, tile2, tile4
 
 STEPS = 512  # pixels of gy that stay in the cache while all weights see them
 PARTS = 8  # pieces of work in the weight gradient: fixed, so that the order of its sums is
 
 _inline: Any = njit(cache=True, inline="always")
-_once: Any = njit(cache=True, nogil=True)  # compiled by itself, not again in each caller
-_parallel: Any = njit(parallel=True, cache=True, nogil=True)
 
 
 @_inline
@@ -64,7 +63,7 @@ def _six(table: Any, shift: int) -> Any:
     )
 
 
-@_once
+@once
 def stretch(
     x: Any,
     x_image: int,
@@ -128,7 +127,15 @@ def stretch(
         start += vectors * lanes
 
 
-@_parallel
+@once
+def _pieces(images: int, classes: Any, groups: int, pieces: int) -> Any:
+    """So many positions are a piece of work, so many each class has, and so many pieces it and those before it are."""
+    counts = images * (classes[:, 1] - classes[:, 0]) * (classes[:, 3] - classes[:, 2])
+    size = counts.sum() * groups // (pieces * ROWS) * ROWS + ROWS
+    return size, counts, np.cumsum((counts + size - 1) // size)
+
+
+@parallel
 def product(
     x: Any,
     images: int,
@@ -149,11 +156,9 @@ def product(
     Flat x and y. w is a panel: (blocks of columns, taps, columns of a block), of whole vectors; init is as long as its rows.
     """
     classes = plan[3]
-    counts = images * (classes[:, 1] - classes[:, 0]) * (classes[:, 3] - classes[:, 2])
     group = 4 * lanes  # columns whose weights stay in the cache
     groups = (channels + group - 1) // group
-    size = counts.sum() * groups // (pieces * ROWS) * ROWS + ROWS
-    ends = np.cumsum((counts + size - 1) // size)
+    size, counts, ends = _pieces(images, classes, groups, pieces)
     for piece in prange(groups * ends[-1]):
         start, chunk = np.int64(piece // ends[-1] * group), np.int64(piece % ends[-1])
         stop = min(start + group, channels)
@@ -165,7 +170,7 @@ def product(
         stretch(x, x_image, x_step, plan, kind, begin, end, w, init, y, y_image, start, stop, floor, lanes)
 
 
-@_parallel
+@parallel
 def pack(b: Any, steps: Any, counts: Any, panel: Any) -> None:
     """Row i * counts[1] + j of the panel (blocks, rows, width) gets b[i * steps[0] + j * steps[1] + n * steps[2]] for all n up
     to counts[2], in blocks of `width`, with zeros beyond its end."""
@@ -193,7 +198,7 @@ def pack(b: Any, steps: Any, counts: Any, panel: Any) -> None:
                     panel[block, i * inner + j, n] = 0
 
 
-@_parallel
+@parallel
 def pad(x: Any, y: Any) -> None:
     """y (N, H, W, C) = x with as many zeros on both sides of its rows and columns as y is larger."""
     images, height, width, _ = x.shape
@@ -209,7 +214,7 @@ def pad(x: Any, y: Any) -> None:
             target[left + width :] = 0
 
 
-@_parallel
+@parallel
 def turn(x: Any, bias: Any, floor: Any, y: Any) -> None:
     """y[m, n] = max(floor, x[n, m] + bias[n])."""
     step = 16  # rows and columns of a block: a line of the cache
@@ -224,7 +229,7 @@ def turn(x: Any, bias: Any, floor: Any, y: Any) -> None:
                     y[m, n] = floor if value < floor else value
 
 
-@_once
+@once
 def window_products(
     x: Any,
     x_step: int,
@@ -273,7 +278,7 @@ def window_products(
         start += vectors * lanes
 
 
-@_once
+@once
 def add_parts(parts: Any, c: int, gw: Any) -> None:
     """gw[:, c] (O, C, window) = the sum of the parts (n, window * C at least, O at least), in their order."""
     outputs, inputs, window = gw.shape
@@ -286,26 +291,43 @@ def add_parts(parts: Any, c: int, gw: Any) -> None:
             gw[o, c, k] = total[o]
 
 
-@_parallel
-def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: int, gw: Any) -> None:
+@once
+def _share(
+    x: Any,
+    x_step: int,
+    lines: Any,
+    first: int,
+    last: int,
+    offsets: Any,
+    tiles: Any,
+    gy: Any,
+    width: int,
+    sums: Any,
+    lanes: int,
+) -> None:
+    """`window_products` into sums that are 0 before, as many lines at a time as keep gy in the cache."""
+    sums[tiles[0] * ROWS * width : tiles[1] * ROWS * width] = 0
+    step = max(1, STEPS // max(1, lines[2])) if lines.size else 1
+    for s in range(first, last, step):
+        window_products(x, x_step, lines, s, min(s + step, last), offsets, tiles, gy, width, sums, lanes)
+
+
+@parallel
+def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: int, parts: Any, gw: Any) -> None:
     """gw[o, c, k] = sum over the lines and s of x[line + offsets[k, c] + s * x_step] * gy[line, s, o].
 
     `lines` is the table of taps that `runtime.simd.tile` wants, one for each line of pixels. Each share of them is summed by
-    itself, and the sums are added in their order.
+    itself, and the sums are added in their order. `parts` (shares, offsets up to a multiple of ROWS, columns of gy) is for
+    its own use.
     """
     flat, width = gy.reshape(-1), gy.shape[1]
-    count, tiles = lines.size // 3, (offsets.size + ROWS - 1) // ROWS
-    shares = max(1, (PARTS + tiles - 1) // max(tiles, 1))
+    count, tiles, shares = lines.size // 3, parts.shape[1] // ROWS, parts.shape[0]
     teams = min(tiles, PARTS)
     size = (count + shares - 1) // shares
-    step = max(1, STEPS // max(1, lines[2])) if count else 1
-    parts = np.zeros((shares, tiles * ROWS, width), gy.dtype)
     for item in prange(shares * teams):
         share, team = item // teams, item % teams
         begin, end = share * size, min((share + 1) * size, count)
-        sums = parts[share].reshape(-1)
         own = team * tiles // teams, (team + 1) * tiles // teams
-        for s in range(begin, end, step):
-            window_products(x, x_step, lines, s, min(s + step, end), offsets, own, flat, width, sums, lanes)
+        _share(x, x_step, lines, begin, end, offsets, own, flat, width, parts[share].reshape(-1), lanes)
     for c in prange(gw.shape[1]):
         add_parts(parts, c, gw)

@@ -11,6 +11,7 @@ from ..conv2d.cpu import PIECES, channels_last, conv2d, filters, lanes, lines_of
 from ..conv2d.loops import STEPS
 from ..max_pool2d.cpu import max_pool2d
 from ..runtime.memory import empty
+from ..runtime.simd import ROWS
 from . import composed, geometries, loops
 
 SHARES = 16  # of the images, at most, whose weight gradients are summed apart
@@ -119,12 +120,14 @@ def conv2d_max_pool2d_grad(
         target = moved if moved.flags.c_contiguous else empty(moved.shape, x.dtype)
         weights = filters(w, swapped=True)
         plan = positions.input_grad(g, weights.shape[2])
+    taps = taps_of(g, padded.shape)
+    parts = empty((shares, -(-taps.size // ROWS) * ROWS, channels), x.dtype)
     totals = loops.gradients(
         *(channels_last(a, (0, 0)) for a in (gy, y, indices)),
         *(activation == "relu", pool.kernel, pool.stride),
-        *(padded.reshape(-1), padded[0].size, g.stride[1] * padded.shape[3], lines, taps_of(g, padded.shape)),
+        *(padded.reshape(-1), padded[0].size, g.stride[1] * padded.shape[3], lines, taps),
         *(height, width, gw.reshape(*gw.shape[:2], -1), plan, weights),
-        *(target.reshape(-1), target.size // images, inputs, lanes(x), shares),
+        *(target.reshape(-1), target.size // images, inputs, lanes(x), parts),
     )
     gb[...] = totals.sum(axis=0)
     if rest and target is not moved:

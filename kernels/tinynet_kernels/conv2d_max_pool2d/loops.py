@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ..conv2d.loops import add_parts, stretch, window_products
 from ..max_pool2d.loops import pool_line
+from ..runtime.compiled import once, parallel
 from ..runtime.simd import ROWS
 
-_once: Any = njit(cache=True, nogil=True)  # compiled by itself, not again in each caller
-_parallel: Any = njit(parallel=True, cache=True, nogil=True)
 
-
-@_parallel
+@parallel
 def pooled(
     x: Any,
     x_image: int,
@@ -46,7 +44,7 @@ def pooled(
                 pool_line(image, row, y[n, row], indices[n, row], window)
 
 
-@_once
+@once
 def _spread(
     gy: Any, y: Any, indices: Any, active: bool, kernel: Any, stride: Any, line: Any, sums: Any, gx: Any
 ) -> None:
@@ -77,7 +75,7 @@ def _spread(
     gx[gy.shape[0] * stride[0] :] = 0
 
 
-@_once
+@once
 def _gradients(
     gy: Any,
     y: Any,
@@ -90,7 +88,8 @@ def _gradients(
     x_step: int,
     lines: Any,
     offsets: Any,
-    some: Any,
+    height: int,
+    width: int,
     plan: Any,
     w: Any,
     gx: Any,
@@ -102,15 +101,17 @@ def _gradients(
     products: Any,
     totals: Any,
 ) -> None:
-    """What `gradients` does for the images first to last - 1, as many at a time as `some` (n, height, width, O) has.
+    """What `gradients` does for the images first to last - 1, as many at a time as `lines` has.
 
-    Adds to products, a flat (taps, O), and totals (O,).
+    Writes products, a flat (taps, O), and adds to totals (O,).
     """
-    at_once, height, width, channels = some.shape
-    tiles = (offsets.size + ROWS - 1) // ROWS
+    channels, tiles = gy.shape[3], (offsets.size + ROWS - 1) // ROWS
+    at_once = max(1, lines.size // (3 * height))
+    some = np.empty((at_once, height, width, channels), gy.dtype)
     flat = some.reshape(-1)
     line, sums = np.empty((gy.shape[2], channels), gy.dtype), np.empty(channels, gy.dtype)
     start = np.zeros(w.shape[0] * w.shape[2], gy.dtype)
+    products[:] = 0
     floor = gy.dtype.type(-np.inf)
     while first < last:
         count = min(at_once, last - first)
@@ -134,7 +135,7 @@ def _gradients(
         first += count
 
 
-@_parallel
+@parallel
 def gradients(
     gy: Any,
     y: Any,
@@ -156,23 +157,20 @@ def gradients(
     gx_image: int,
     inputs: int,
     lanes: int,
-    shares: int,
+    parts: Any,
 ) -> Any:
     """The gradients of the pooled convolution: gw (O, C, window), gx, flat, if inputs > 0, and that of the bias in shares.
 
     gy, y and indices are (N, PH, PW, O), the convolution's result (height, width), O whole vectors. x, `lines` and `offsets`
     are those of `weight_grad` for some images, which are taken at a time; `plan` and w those of the gradient of the input.
+    `parts`, as `weight_grad`'s, is for its own use.
     """
-    images, channels = gy.shape[0], gy.shape[3]
-    at_once = max(1, lines.size // (3 * height))
-    tiles = (offsets.size + ROWS - 1) // ROWS
-    parts = np.zeros((shares, tiles * ROWS, channels), gy.dtype)
-    totals = np.zeros((shares, channels))
+    images, shares = gy.shape[0], parts.shape[0]
+    totals = np.zeros((shares, gy.shape[3]))
     for share in prange(shares):
-        some = np.empty((at_once, height, width, channels), gy.dtype)
         first, last = share * images // shares, (share + 1) * images // shares
         _gradients(
-            *(gy, y, indices, active, kernel, stride, x, x_image, x_step, lines, offsets, some),
+            *(gy, y, indices, active, kernel, stride, x, x_image, x_step, lines, offsets, height, width),
             *(plan, w, gx, gx_image, inputs, lanes, first, last, parts[share].reshape(-1), totals[share]),
         )
     for c in prange(gw.shape[1]):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from ..runtime.compiled import once, parallel
 from ..runtime.exponential import exp
 
 PIECE = 1 << 12  # logits, at least, of a piece of work
 LANES = 16
 
-_once: Any = njit(cache=True, nogil=True, fastmath={"reassoc"})  # sums in vectors
-_parallel: Any = njit(parallel=True, cache=True, nogil=True)
+_once: Any = partial(once, fastmath={"reassoc"})  # sums in vectors
 
 
 @_once
@@ -54,7 +55,7 @@ def _row(x: Any, label: int, smoothing: Any, share: Any, grad: Any) -> Any:
     return loss
 
 
-@_parallel
+@parallel
 def losses(logits: Any, labels: Any, ignore_index: int, smoothing: Any, share: Any, grad: Any) -> Any:
     """The float64 loss of each row (N,) and, in grad (N, C), `share` times its gradient: 0 where the row is ignored."""
     rows, classes = logits.shape

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from ..runtime.compiled import once, parallel
+
 _inline: Any = njit(cache=True, inline="always")
-_once: Any = njit(cache=True, nogil=True)  # compiled by itself, not again in each caller
-_parallel: Any = njit(parallel=True, cache=True, nogil=True)
 
 
 @_inline
@@ -33,7 +33,7 @@ def _two_by_two(x: Any, top: int, step: int, y: Any, indices: Any) -> None:
             best[i], where[i] = d[i] if better else value, fourth if better else place
 
 
-@_once
+@once
 def pool_line(x: Any, row: int, y: Any, indices: Any, window: Any) -> None:
     """One row of the result, y and indices (OW, C), from one image x (H, W, C); window: kernel, stride, padding, dilation."""
     height, width, channels = x.shape
@@ -73,14 +73,14 @@ def pool_line(x: Any, row: int, y: Any, indices: Any, window: Any) -> None:
                     where[c] = here if better else where[c]
 
 
-@_parallel
+@parallel
 def forward(x: Any, y: Any, indices: Any, window: Any) -> None:
     for line in prange(y.shape[0] * y.shape[1]):
         n, row = line // y.shape[1], line % y.shape[1]
         pool_line(x[n], row, y[n, row], indices[n, row], window)
 
 
-@_parallel
+@parallel
 def backward(gy: Any, indices: Any, gx: Any) -> None:
     """gx[indices] += gy, an image to a thread."""
     images, height, width, channels = gy.shape
@@ -96,7 +96,7 @@ def backward(gy: Any, indices: Any, gx: Any) -> None:
                         plane[where, c] += gy[n, row, column, c]
 
 
-@_parallel
+@parallel
 def backward_apart(gy: Any, indices: Any, gx: Any, kh: int, kw: int, sh: int, sw: int) -> None:
     """The same for windows that share no element and have no padding: each element of gx is written once, in order."""
     images, height, width, channels = gy.shape

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from ..runtime.compiled import parallel
 
 
 def sgd(
@@ -75,7 +78,7 @@ def _numbers(param: Any, *values: float) -> tuple[Any, ...]:
     return tuple(param.dtype.type(value) for value in values)
 
 
-_parallel: Any = njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+_parallel: Any = partial(parallel, error_model="numpy")
 
 
 @_parallel

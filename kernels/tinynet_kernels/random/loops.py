@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from ..runtime.compiled import parallel
 from .reference import MULTIPLIERS, WEYL
 
 _M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
@@ -14,7 +15,6 @@ _W0, _W1 = (np.uint32(w) for w in WEYL)
 _HALF = np.uint64(32)
 
 _inline: Any = njit(cache=True, inline="always")
-_parallel: Any = njit(parallel=True, cache=True, nogil=True)
 
 
 @_inline
@@ -33,7 +33,7 @@ def _philox(block: Any, key0: Any, key1: Any) -> Any:
     return c0, c1, c2, c3
 
 
-@_parallel
+@parallel
 def words(out: Any, key0: Any, key1: Any, offset: Any) -> None:
     """Fills `out`, uint32 of a length divisible by four."""
     for block in prange(out.size // 4):
@@ -44,7 +44,7 @@ def words(out: Any, key0: Any, key1: Any, offset: Any) -> None:
         out[4 * block + 3] = c3
 
 
-@_parallel
+@parallel
 def dropout(x: Any, y: Any, threshold: Any, scale: Any, key0: Any, key1: Any, offset: Any) -> None:
     """Flat x and y; the last block may be cut short."""
     zero = x.dtype.type(0)

@@ -12,6 +12,8 @@ step. The windows of a convolution are of that kind, at its borders too, so they
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -89,9 +91,8 @@ def _make(vectors: int) -> Any:
                 build.store(build.load(vector_at(row_of(pi, values[10], i), j), align=size), sums[i][j])
             with cgutils.for_range_slice(build, values[4], values[5], number(1), _I64) as (t, _):
                 from_a, from_b = tap(t, 0), build.add(values[7], tap(t, 1))
-                with cgutils.for_range(build, tap(t, 2), intp=_I64) as step:
-                    offset = build.add(from_a, build.mul(step.index, values[2]))
-                    line = build.gep(pb, [build.add(from_b, build.mul(step.index, values[8]))])
+                with _steps(build, tap(t, 2), [(from_a, values[2]), (from_b, values[8])]) as (offset, row):
+                    line = build.gep(pb, [row])
                     columns = [build.load(vector_at(line, j), align=size) for j in range(vectors)]
                     for i in range(ROWS):
                         copies = _splat(build, build.load(build.gep(starts[i], [offset])), lanes)
@@ -123,6 +124,31 @@ def _make(vectors: int) -> Any:
         return types.void(a, six, n, taps, n, n, b, n, n, init, six, c, six, n, a.dtype), generate
 
     return tile
+
+
+@contextmanager
+def _steps(build: Any, count: Any, places: list[tuple[Any, Any]]) -> Iterator[list[Any]]:
+    """A loop of `count` steps, and the present value of each of the places, which begin and move on as said.
+
+    LLVM is not to unroll it: there is enough to do in a step, and the addresses of two no longer fit into the registers.
+    """
+    before, body, after = build.block, build.append_basic_block("step"), build.append_basic_block("done")
+    build.cbranch(build.icmp_signed(">", count, ir.Constant(_I64, 0)), body, after)
+    build.position_at_end(body)
+    numbers = [build.phi(_I64) for _ in (count, *places)]
+    begins, moves = zip((count, ir.Constant(_I64, -1)), *places)
+    for number, begin in zip(numbers, begins):
+        number.add_incoming(begin, before)
+    yield numbers[1:]
+    following = [build.add(number, move) for number, move in zip(numbers, moves)]
+    for number, value in zip(numbers, following):
+        number.add_incoming(value, build.block)
+    latch = build.cbranch(build.icmp_signed(">", following[0], ir.Constant(_I64, 0)), body, after)
+    once = build.module.add_metadata([ir.MetaDataString(build.module, "llvm.loop.unroll.disable")])
+    loop = build.module.add_metadata([ir.MetaDataString(build.module, "a loop"), once])
+    loop.operands = (loop, once)
+    latch.set_metadata("llvm.loop", loop)
+    build.position_at_end(after)
 
 
 def _splat(build: Any, value: Any, lanes: int) -> Any:
