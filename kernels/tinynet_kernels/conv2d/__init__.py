@@ -62,7 +62,10 @@ def _spec(name: str, check: Any, cost: Any, direction: str, bad_samples: Any) ->
         name=name,
         check=check,
         reference=f"tinynet_kernels.conv2d.reference:{name}",
-        cpu={"direct": f"tinynet_kernels.conv2d.cpu:{name}"},
+        cpu={
+            "winograd": f"tinynet_kernels.conv2d.winograd:{name}",
+            "direct": f"tinynet_kernels.conv2d.cpu:{name}",
+        },
         cuda={
             "tiled": f"tinynet_kernels.conv2d.cuda:{name}",
             "naive": f"tinynet_kernels.conv2d.cuda:{name}_naive",

@@ -34,7 +34,7 @@ def conv2d(
 ) -> None:
     g = geometry(x.shape, w.shape, **params)
     source = channels_last(x, (0, 0))
-    y, target = _target(outputs[0])
+    y, target = target_of(outputs[0])
     for c, o in groups(g):
         weights, shift, floor = operands(w[o], None if bias is None else bias[o], activation)
         plan = positions.forward(g, weights.shape[2])
@@ -46,7 +46,7 @@ def conv2d(
 def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequence[int], **params: Any) -> None:
     g = geometry(input_shape, w.shape, **params)
     source = channels_last(gy, (0, 0))
-    gx, target = _target(outputs[0])
+    gx, target = target_of(outputs[0])
     for c, o in groups(g):
         weights = filters(w[o], swapped=True)
         shift, floor = start_and_floor(weights.shape[0] * weights.shape[2], gy.dtype, None, None)
@@ -134,7 +134,7 @@ def channels_last(x: Any, padding: tuple[int, int]) -> Any:
     return padded
 
 
-def _target(y: Any) -> tuple[Any, Any]:
+def target_of(y: Any) -> tuple[Any, Any]:
     """The output channels last, and contiguous memory of that shape: the same if it can be."""
     moved = y.transpose(0, 2, 3, 1)
     return moved, moved if moved.flags.c_contiguous else empty(moved.shape, y.dtype)
@@ -187,10 +187,16 @@ def panel(matrix: Any) -> Any:
 def _packed(source: Any, steps: tuple[int, int, int], counts: tuple[int, int, int]) -> Any:
     """The panel of counts[0] * counts[1] rows and counts[2] columns, in whose directions `source` has these steps."""
     outer, inner, columns = counts
-    width = min(WIDEST, -(-columns // lanes(source))) * lanes(source)
+    width = width_of(columns, source.dtype)
     blocks = empty((-(-columns // width), outer * inner, width), source.dtype)
     loops.pack(np.ascontiguousarray(source).reshape(-1), steps, counts, blocks)
     return blocks
+
+
+def width_of(columns: int, dtype: Any) -> int:
+    """How many columns a block of a panel of so many columns has."""
+    count = REGISTER // dtype.itemsize
+    return int(min(WIDEST, -(-columns // count)) * count)
 
 
 def whole_rows(matrix: Any) -> bool:

@@ -92,7 +92,10 @@ _SPEC = KernelSpec(
     name="conv2d_max_pool2d",
     check=_check,
     reference="tinynet_kernels.conv2d_max_pool2d.reference:conv2d_max_pool2d",
-    cpu={"fused": "tinynet_kernels.conv2d_max_pool2d.cpu:conv2d_max_pool2d"},
+    cpu={
+        "winograd": "tinynet_kernels.conv2d_max_pool2d.winograd:conv2d_max_pool2d",
+        "direct": "tinynet_kernels.conv2d_max_pool2d.cpu:conv2d_max_pool2d",
+    },
     cuda={"composed": "tinynet_kernels.conv2d_max_pool2d.composed:conv2d_max_pool2d"},
     samples=samples.SAMPLES,
     bad_samples=samples.BAD_SAMPLES,
@@ -104,7 +107,10 @@ _GRAD = KernelSpec(
     name="conv2d_max_pool2d_grad",
     check=_check_grad,
     reference="tinynet_kernels.conv2d_max_pool2d.reference:conv2d_max_pool2d_grad",
-    cpu={"fused": "tinynet_kernels.conv2d_max_pool2d.cpu:conv2d_max_pool2d_grad"},
+    cpu={
+        "winograd": "tinynet_kernels.conv2d_max_pool2d.winograd:conv2d_max_pool2d_grad",
+        "direct": "tinynet_kernels.conv2d_max_pool2d.cpu:conv2d_max_pool2d_grad",
+    },
     cuda={"composed": "tinynet_kernels.conv2d_max_pool2d.composed:conv2d_max_pool2d_grad"},
     samples=samples.GRAD_SAMPLES,
     bad_samples=samples.BAD_GRAD_SAMPLES,

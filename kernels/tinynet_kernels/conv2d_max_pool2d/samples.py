@@ -19,6 +19,7 @@ _CASES: list[tuple[str, Shape, Shape, bool, Any, bool, dict[str, Any]]] = [
     ("overlap", (33, 2, 7, 7), (18, 2, 3, 3), True, 3, False, {"pool_stride": 2, "pool_padding": 1}),
     ("ceil", (33, 2, 8, 7), (4, 2, 2, 2), True, (2, 3), False, {"ceil_mode": True, "stride": (1, 2), "padding": 1}),
     ("dilation", (34, 1, 9, 9), (3, 1, 3, 3), False, 2, False, {"dilation": 2, "pool_dilation": 2, "pool_stride": 1}),
+    ("vectors", (2, 16, 5, 6), (16, 16, 3, 3), True, 2, False, {"activation": "relu"}),
     ("groups", (2, 4, 6, 6), (6, 2, 3, 3), True, 2, False, {"groups": 2}),
     ("empty_batch", (0, 3, 6, 6), (4, 3, 3, 3), True, 2, False, {}),
     ("mnist_1", (128, 1, 28, 28), (32, 1, 3, 3), True, 2, True, {"activation": "relu"}),
@@ -65,6 +66,8 @@ _GRAD_CASES: list[tuple[str, Shape, Shape, bool, Any, bool, dict[str, Any]]] = [
     ("overlap", (8, 1, 6, 6), (16, 1, 3, 3), True, 2, False, {"pool_stride": 1, "pool_padding": 1}),
     ("dilation", (8, 1, 6, 6), (16, 1, 3, 3), True, 2, False, {"dilation": 2, "pool_dilation": 2, "padding": 2}),
     ("many_images", (67, 3, 9, 8), (16, 3, 3, 3), True, 2, True, {"activation": "relu", "padding": 1}),
+    ("vectors_only", (9, 16, 7, 8), (16, 16, 3, 3), True, 2, True, {"activation": "relu", "padding": (0, 1)}),
+    ("vectors_weights", (8, 32, 5, 6), (16, 32, 3, 3), False, 2, True, {"input_grad": False}),
     ("large_images", (9, 17, 27, 26), (80, 17, 3, 3), True, 2, True, {"activation": "relu"}),
 ]
 
