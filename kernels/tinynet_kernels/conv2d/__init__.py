@@ -112,6 +112,9 @@ def conv2d(
     precision   of float32 factors: "highest" keeps them, "high" rounds them to TF32, "medium" to bfloat16.
     out         (N, O, OH, OW), OH = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1; written when given.
     variant     CUDA: "tiled" (default) or "naive"; float16 and lower precisions run on tensor cores where there are any.
+                CPU: "winograd" (default), which takes 3 x 3 filters, stride 1, in fewer multiplications where that is
+                faster; or "direct". The former rounds up to seven times as much (see `winograd`), and a number that is
+                not finite spreads over up to three pixels more.
 
     Errors of float16 and rounded factors are those of `matmul` for K = C // groups * KH * KW; those of the gradients too,
     for as many products as an element of the result sums. Raises TypeError for dtypes and devices, ValueError for shapes

@@ -42,7 +42,7 @@ from .minimal import TAPS
 
 CACHE = 1 << 19  # bytes that a thread's tiles take, at most: they are to stay in its cache beside the filters
 SMALL = 1 << 20  # bytes of filters of which each thread has a copy
-PARTS = 8  # pieces of work in the weight gradient: fixed, so that the order of its sums is
+SHARES = 8  # of the tiles, at most, whose weight gradients are summed apart: fixed, so that the order of the sums is
 THREADS: int = config.NUMBA_NUM_THREADS
 
 
@@ -78,8 +78,10 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
     o, c, *_ = g.w_shape
     total = g.x_shape[0] * tiles.per_image
     chunk = chunk_of(tiles.points * (c + o), x.dtype)
-    shares = max(1, min(PARTS, total // chunk))
-    teams = min(PARTS // shares, -(-c // ROWS))  # where the shares are few, each is cut by channels
+    shares = shares_of(total, chunk)
+    teams = min(
+        -(-THREADS // shares), -(-c // ROWS)
+    )  # of threads, where the shares are few: each sums some rows of a share
     chunk = min(chunk, -(-total // shares))
     strides = stride(chunk * c, x.dtype), stride(chunk * o, x.dtype)
     work = empty((min(THREADS, shares * teams), tiles.points * (sum(strides) + -(-c // ROWS) * ROWS * o)), x.dtype)
@@ -139,6 +141,11 @@ def chunk_of(numbers: int, dtype: Any) -> int:
     return max(4, CACHE // (numbers * int(np.dtype(dtype).itemsize) * ROWS)) * ROWS
 
 
+def shares_of(total: int, chunk: int) -> int:
+    """How many shares to sum apart: a power of two, with work enough for each to make up for what it costs to add it."""
+    return 1 << min(SHARES, max(1, total // (4 * chunk))).bit_length() - 1
+
+
 def piece_of(total: int, chunk: int, unit: int) -> int:
     """How many tiles to give to a thread at once: about a chunk, a multiple of `unit`, so that all get as many."""
     pieces = THREADS * -(-total // (THREADS * chunk))
@@ -161,11 +168,20 @@ def fits(g: Geometry, dtype: Any) -> bool:
 
 @lru_cache(maxsize=256)
 def size(g: Geometry, dtype: Any) -> int:
-    """The m that takes the fewest multiplications; 0 where the direct sums are faster."""
+    """The m that takes the least time, as far as `cost` knows; 0 where the direct sums are faster."""
     if not fits(g, dtype):
         return 0
-    counts = {m: tiling(m, g).points * tiling(m, g).per_image for m in (2, 3, 4)}
-    return min(counts, key=lambda m: counts[m])
+    n, o, oh, ow = g.y_shape
+    c = g.w_shape[1]
+    costs = {m: cost(tiling(m, g).points, n * tiling(m, g).per_image, c, o, dtype) for m in (2, 3, 4)}
+    best = min(costs, key=lambda m: costs[m])
+    return best if costs[best] < n * oh * ow * TAPS**2 * c * o else 0
+
+
+def cost(points: int, tiles: int, c: int, o: int, dtype: Any) -> float:
+    """About as many multiplications as all steps take the time of, by measurements with vectors of 16 numbers."""
+    copied = THREADS if points * c * o * np.dtype(dtype).itemsize <= SMALL else 1
+    return points * (tiles * (c * o + 8 * (c + o)) + 16 * copied * c * o)
 
 
 def filters(m: int, w: Any, swapped: bool, workers: int) -> tuple[tuple[int, int], Any]:

@@ -259,7 +259,10 @@ def weight_grad(
     work: Any,
     lanes: int,
 ) -> None:
-    """gw (O, C, TAPS * TAPS), the sum over the tiles, a share of them by itself; and the shares in their order."""
+    """gw (O, C, TAPS * TAPS), the sum over the tiles, a share of them by itself; and the shares in their order.
+
+    A share is given to as many teams, each of which sums some rows of it.
+    """
     inputs, outputs = x.shape[3], gy.shape[3]
     tiles = x.shape[0] * x_grid[0] * x_grid[1]
     points = (m + TAPS - 1) * (m + TAPS - 1)

@@ -107,7 +107,7 @@ def conv2d_max_pool2d_grad(
 def _fits(g: Geometry, pool: PoolGeometry, dtype: Any) -> bool:
     windows = pool.kernel == pool.stride == (M, M) and pool.padding == (0, 0) and pool.dilation == (1, 1)
     whole = all(M * count <= length for count, length in zip(pool.y_shape[2:], g.y_shape[2:]))
-    return windows and whole and winograd.fits(g, dtype)
+    return windows and whole and winograd.size(g, dtype) > 0
 
 
 def _grids(g: Geometry, pool: PoolGeometry) -> tuple[winograd.Grid, winograd.Grid]:
