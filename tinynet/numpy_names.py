@@ -10,7 +10,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def numpy_names(function: F) -> F:
-    """Lets the keywords `axis` and `keepdims` stand for `dim` and `keepdim`."""
+    """Lets the keywords `axis` and `keepdims` stand for `dim` and `keepdim`, and passes over the `out=None` of `np.sum(x)`."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -18,6 +18,8 @@ def numpy_names(function: F) -> F:
             for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
                 if theirs in kwargs and ours not in kwargs:
                     kwargs[ours] = kwargs.pop(theirs)
+            if "out" in kwargs and kwargs["out"] is None:
+                del kwargs["out"]
         return function(*args, **kwargs)
 
     return cast(F, wrapper)

@@ -621,10 +621,10 @@ class Tensor:
         return ops.bitwise_right_shift(self, other)
 
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as every array's
-        return ops.eq(self, other)
+        return NotImplemented if other is None else ops.eq(self, other)
 
     def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as every array's
-        return ops.ne(self, other)
+        return NotImplemented if other is None else ops.ne(self, other)
 
     def __lt__(self, other: Any) -> Tensor:
         return ops.lt(self, other)

@@ -220,3 +220,16 @@ def test_statistics_of_integers(on_device: str) -> None:
     assert tinynet.logsumexp(tinynet.tensor([1, 2]), 0).dtype == tinynet.float32
     assert tinynet.tensor([True, False, False]).diff().tolist() == [True, False]
     assert tinynet.tensor([1.0, INF, 3.0]).quantile(tinynet.tensor([0.0, 0.5])).tolist() == [1, 3]
+
+
+def test_none_equals_no_tensor(on_device: str) -> None:
+    x = tinynet.ones(2)
+    assert (x == None) is False  # noqa: E711 - this is about ==
+    assert (x != None) is True  # noqa: E711
+
+
+def test_numpy_functions_of_tensors() -> None:
+    x = tinynet.tensor([[1.0, 2.0], [3.0, 5.0]])
+    assert np.sum(x).item() == 11
+    assert np.mean(x, axis=0).tolist() == [2, 3.5]
+    assert np.argmax(x) == 3

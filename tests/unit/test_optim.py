@@ -323,3 +323,61 @@ def test_a_state_brings_its_options(device: str) -> None:
     with pytest.raises(ValueError, match="expected at least 0"):
         second.load_state_dict(state)
     assert second.param_groups[0]["lr"] == 1e-3
+
+
+def test_groups_can_be_given_other_parameters(device: str) -> None:
+    """By a new list, or in the list that is there: only what is in a group is updated, and keeps its state."""
+    a, b, c = (tinynet.zeros(2, device=device, requires_grad=True) for _ in range(3))
+    optimizer = optim.SGD([a, b], lr=1.0, momentum=0.5)
+
+    def step() -> list[float]:
+        for p in (a, b, c):
+            p.grad = tinynet.ones(2, device=device)
+        optimizer.step()
+        return [float(p[0]) for p in (a, b, c)]
+
+    assert step() == [-1, -1, 0]
+    optimizer.param_groups[0]["params"] = [a, c]
+    assert step() == [-2.5, -1, -1]
+    optimizer.param_groups[0]["params"].append(b)
+    assert step() == [-4.25, -2, -2.5]  # b begins anew
+
+
+class Momentum(optim.Optimizer):
+    """A user's own, as it is written for PyTorch."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, {"lr": lr})
+
+    @tinynet.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state["step"], state["mean"] = 0, tinynet.zeros_like(p)
+                state["step"] += 1
+                state["mean"].mul_(0.5).add_(p.grad)
+                p.add_(state["mean"], alpha=-group["lr"])
+
+
+def test_an_optimizer_of_ones_own(device: str) -> None:
+    p, q, idle = (tinynet.ones(2, device=device, requires_grad=True) for _ in range(3))
+    first, second = Momentum([p, idle], lr=1.0), Momentum([q, idle])
+    theirs = optim.SGD([r := tinynet.ones(2, device=device, requires_grad=True)], lr=1.0, momentum=0.5)
+    for turn in range(4):
+        for parameter, optimizer in ((p, first if turn < 2 else second), (r, theirs)):
+            parameter = q if optimizer is second else parameter
+            parameter.grad = (parameter.detach() * 0.25).clone()
+            optimizer.step()
+        if turn == 1:
+            with tinynet.no_grad():
+                q.copy_(p)
+            second.load_state_dict(first.state_dict())
+            assert second.state[q]["mean"].data_ptr() != first.state[p]["mean"].data_ptr()
+    np.testing.assert_allclose(q.detach().cpu().numpy(), r.detach().cpu().numpy(), rtol=1e-6)
+    saved = second.state_dict()["state"]
+    assert list(saved) == [0]
+    assert saved[0]["step"] == 4

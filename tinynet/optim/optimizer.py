@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +20,8 @@ class Optimizer:
     """Changes parameters by their gradients.
 
     `params` is an iterable of tensors, or of dictionaries ("groups") with a "params" entry and options of their own.
-    Subclasses give the default options and `update`. Raises ValueError for no parameters or one given twice, TypeError for
+    Subclasses give the default options and `update`; or, as those of PyTorch, a `step` of their own, which keeps what it
+    wants in `state[parameter]`. Raises ValueError for no parameters or one given twice, TypeError for
     what is no leaf tensor.
     """
 
@@ -31,7 +33,9 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self._arenas: list[tuple[dict[str, Any], Arena]] = []
+        self._members: list[tuple[int, int]] = []  # the groups' lists of parameters that the arenas were made of
         self._steps: dict[int, int] = {}  # by the identity of the parameter
+        self._own: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)  # of a `step` without `update`
         if isinstance(params, Tensor):
             raise TypeError("params is a Tensor, expected an iterable of tensors or of groups")
         given = list(params)
@@ -58,6 +62,7 @@ class Optimizer:
         self._check(group)
         self.param_groups.append(group)
         self._arenas.extend((group, arena) for arena in _arenas(params))
+        self._members.append((id(params), len(params)))
 
     def _check(self, group: Mapping[str, Any]) -> None:
         """Raises ValueError for options out of range: those that several optimizers have; they check their own besides."""
@@ -135,11 +140,18 @@ class Optimizer:
         return {}
 
     def _rebuild(self) -> None:
-        """New arenas where parameters have been moved since; their states move along."""
-        if all(arena.intact() for _, arena in self._arenas):
+        """New arenas where parameters have been moved since, or groups have others; their states move along.
+
+        That of a parameter which is in no group any more is forgotten.
+        """
+        members = [(id(group["params"]), len(group["params"])) for group in self.param_groups]
+        if members == self._members and all(arena.intact() for _, arena in self._arenas):
             return
+        self._members = members
         saved = self._states_by_param()
         self._arenas = [(group, arena) for group in self.param_groups for arena in _arenas(group["params"])]
+        present = {id(p) for _, arena in self._arenas for p in arena.params}
+        self._steps = {key: steps for key, steps in self._steps.items() if key in present}
         self._restore(saved)
 
     def _states_by_param(self) -> dict[int, dict[str, Tensor]]:
@@ -157,7 +169,12 @@ class Optimizer:
 
     @property
     def state(self) -> dict[Tensor, dict[str, Any]]:
-        """{parameter: {"step": n, name: tensor}} for those that have been updated; writing to the tensors changes the state."""
+        """{parameter: {"step": n, name: tensor}} for those that have been updated; writing to the tensors changes the state.
+
+        Of an optimizer without `update`: what its `step` keeps, a dictionary for each parameter, empty at first.
+        """
+        if type(self).update is Optimizer.update:
+            return self._own
         states = self._states_by_param()
         params = (p for group in self.param_groups for p in group["params"])
         return {p: {"step": self.steps(p), **states.get(id(p), {})} for p in params if id(p) in self._steps}
@@ -182,6 +199,7 @@ class Optimizer:
             for key, index in indices.items()
             if key in self._steps
         }
+        state |= {indices[id(p)]: dict(entry) for p, entry in self._own.items() if id(p) in indices}
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -202,6 +220,13 @@ class Optimizer:
                     )
         for group, saved in zip(self.param_groups, options):
             group.update(saved)
+        if type(self).update is Optimizer.update:
+            self._own.clear()
+            for i, entry in state.items():
+                for name, value in entry.items():
+                    own = value.to(params[i].device, copy=True) if isinstance(value, Tensor) else copy.deepcopy(value)
+                    self._own[params[i]][name] = own
+            return
         self._rebuild()
         # PyTorch's SGD keeps no number of the step; that it was not the first is all that matters there
         self._steps = {id(params[i]): int(entry.get("step", 1)) for i, entry in state.items() if entry}
