@@ -26,9 +26,12 @@ with PyTorch where that is installed. What differs on purpose:
   it is (`foreach`, `fused`, `capturable`, `differentiable`, `out`, `memory_format`, `layout`, `pin_memory` of tensors), are not
   accepted. Layers accept `inplace` and ignore it.
 - Tensors of two dtypes give what NumPy gives: int64 and float32 make float64, where PyTorch makes float32. Python numbers never
-  change a tensor's dtype.
+  change a tensor's dtype; an integer that it cannot hold is an OverflowError, where PyTorch wraps it around.
+- Tensors of uint8 index as integers, where PyTorch takes them for masks. `sign` of NaN is NaN, where PyTorch's is 0.
 - `view` copies where memory has no view of that shape. `unfold` is a copy.
 - Wrong shapes and values raise ValueError, wrong types and devices TypeError, where PyTorch raises RuntimeError for most.
+- LSTM has no `proj_size`, embeddings have neither sparse gradients nor such scaled by frequency. The workers of a DataLoader
+  are threads.
 - There are no complex, sparse, quantised or nested tensors, no three-dimensional convolution or pooling, no lazy modules and no
   compiler.
 - Dtypes are NumPy's: they print without the library's name, and have `kind == "f"` where PyTorch's have `is_floating_point`.

@@ -195,7 +195,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     rates = np.asarray(input.detach().cpu(), np.float64)
     if (rates < 0).any():
         raise ValueError("input has negative elements, expected rates")
-    return tensor((generator or default_generator).numpy().poisson(rates), dtype=input.dtype, device=input.device)
+    return tensor(chosen(generator).numpy().poisson(rates), dtype=input.dtype, device=input.device)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:

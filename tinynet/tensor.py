@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, SupportsIndex, TypeAlias, cast, overload
 
 import numpy as np
 
@@ -50,6 +51,21 @@ Dim = int | tuple[int, ...] | list[int] | None
 Bool: TypeAlias = bool
 Int: TypeAlias = int
 Float: TypeAlias = float
+
+
+P = ParamSpec("P")
+
+
+def _in_place(method: Callable[Concatenate[Tensor, P], Tensor]) -> Callable[Concatenate[Tensor, P], Tensor]:
+    """The method whose result takes the place of the tensor's own value."""
+
+    @functools.wraps(method)
+    def change(self: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        return self._inplace(method(self, *args, **kwargs))
+
+    change.__name__, change.__qualname__ = f"{method.__name__}_", f"{method.__qualname__}_"
+    change.__doc__ = f"`{method.__name__}` in place."
+    return change
 
 
 class Size(tuple[int, ...]):
@@ -1184,12 +1200,6 @@ class Tensor:
     def lgamma(self) -> Tensor:
         return ops.lgamma(self)
 
-    def sgn(self) -> Tensor:
-        return ops.sgn(self)
-
-    def fix(self) -> Tensor:
-        return ops.fix(self)
-
     def aminmax(self, *, dim: Int | None = None, keepdim: Bool = False) -> Any:
         return ops.aminmax(self, dim=dim, keepdim=keepdim)
 
@@ -1287,12 +1297,6 @@ class Tensor:
     def scatter_reduce(self, dim: Int, index: Tensor, src: Tensor, reduce: str, *, include_self: Bool = True) -> Tensor:
         return ops.scatter_reduce(self, dim, index, src, reduce, include_self=include_self)
 
-    def vdot(self, other: Tensor) -> Tensor:
-        return ops.vdot(self, other)
-
-    def ger(self, other: Tensor) -> Tensor:
-        return ops.ger(self, other)
-
     def inner(self, other: Tensor) -> Tensor:
         return ops.inner(self, other)
 
@@ -1345,54 +1349,6 @@ class Tensor:
     ) -> Any:
         return ops.var_mean(self, dim, unbiased, keepdim, correction=correction)
 
-    def absolute(self) -> Tensor:
-        return ops.absolute(self)
-
-    def arccos(self) -> Tensor:
-        return ops.arccos(self)
-
-    def arccosh(self) -> Tensor:
-        return ops.arccosh(self)
-
-    def arcsin(self) -> Tensor:
-        return ops.arcsin(self)
-
-    def arcsinh(self) -> Tensor:
-        return ops.arcsinh(self)
-
-    def arctan(self) -> Tensor:
-        return ops.arctan(self)
-
-    def arctan2(self, other: Any) -> Tensor:
-        return ops.arctan2(self, other)
-
-    def arctanh(self) -> Tensor:
-        return ops.arctanh(self)
-
-    def negative(self) -> Tensor:
-        return ops.negative(self)
-
-    def greater(self, other: Any) -> Tensor:
-        return ops.greater(self, other)
-
-    def greater_equal(self, other: Any) -> Tensor:
-        return ops.greater_equal(self, other)
-
-    def less(self, other: Any) -> Tensor:
-        return ops.less(self, other)
-
-    def less_equal(self, other: Any) -> Tensor:
-        return ops.less_equal(self, other)
-
-    def moveaxis(self, source: Any, destination: Any) -> Tensor:
-        return ops.moveaxis(self, source, destination)
-
-    def not_equal(self, other: Any) -> Tensor:
-        return ops.not_equal(self, other)
-
-    def swapdims(self, dim0: Int, dim1: Int) -> Tensor:
-        return ops.swapdims(self, dim0, dim1)
-
     @property
     def T(self) -> Tensor:
         return ops.permute(self, *reversed(range(self.ndim)))
@@ -1426,57 +1382,50 @@ class Tensor:
     def expand_as(self, other: Tensor) -> Tensor:
         return ops.expand(self, *other.shape)
 
+    # second names
+
+    absolute = abs
+    arccos = acos
+    arccosh = acosh
+    arcsin = asin
+    arcsinh = asinh
+    arctan = atan
+    arctan2 = atan2
+    arctanh = atanh
     clip = clamp
     divide = div
+    fix = trunc
+    ger = outer
+    greater = gt
+    greater_equal = ge
+    less = lt
+    less_equal = le
+    moveaxis = movedim
     multiply = mul
+    negative = neg
+    not_equal = ne
+    sgn = sign
     subtract = sub
+    swapdims = transpose
+    vdot = dot
 
     # in place
 
-    def add_(self, other: Any, *, alpha: Scalar = 1) -> Tensor:
-        return self._inplace(ops.add(self, other, alpha=alpha))
-
-    def sub_(self, other: Any, *, alpha: Scalar = 1) -> Tensor:
-        return self._inplace(ops.sub(self, other, alpha=alpha))
-
-    def mul_(self, other: Any) -> Tensor:
-        return self._inplace(ops.mul(self, other))
-
-    def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-        return self._inplace(ops.div(self, other, rounding_mode=rounding_mode))
-
-    def pow_(self, other: Any) -> Tensor:
-        return self._inplace(ops.pow(self, other))
-
-    def neg_(self) -> Tensor:
-        return self._inplace(ops.neg(self))
-
-    def exp_(self) -> Tensor:
-        return self._inplace(ops.exp(self))
-
-    def sqrt_(self) -> Tensor:
-        return self._inplace(ops.sqrt(self))
-
-    def relu_(self) -> Tensor:
-        return self._inplace(ops.relu(self))
-
-    def sigmoid_(self) -> Tensor:
-        return self._inplace(ops.sigmoid(self))
-
-    def tanh_(self) -> Tensor:
-        return self._inplace(ops.tanh(self))
-
-    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
-        return self._inplace(ops.clamp(self, min, max))
-
-    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
-        return self._inplace(ops.addcmul(self, tensor1, tensor2, value=value))
-
-    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
-        return self._inplace(ops.addcdiv(self, tensor1, tensor2, value=value))
-
-    def lerp_(self, end: Tensor, weight: Any) -> Tensor:
-        return self._inplace(ops.lerp(self, end, weight))
+    add_ = _in_place(add)
+    sub_ = _in_place(sub)
+    mul_ = _in_place(mul)
+    div_ = _in_place(div)
+    pow_ = _in_place(pow)
+    neg_ = _in_place(neg)
+    exp_ = _in_place(exp)
+    sqrt_ = _in_place(sqrt)
+    relu_ = _in_place(relu)
+    sigmoid_ = _in_place(sigmoid)
+    tanh_ = _in_place(tanh)
+    clamp_ = _in_place(clamp)
+    addcmul_ = _in_place(addcmul)
+    addcdiv_ = _in_place(addcdiv)
+    lerp_ = _in_place(lerp)
 
     def copy_(self, source: Any) -> Tensor:
         """Overwrites with `source`, broadcast, converted and moved as needed; the gradient goes to the source."""
@@ -1489,277 +1438,105 @@ class Tensor:
     def zero_(self) -> Tensor:
         return self.fill_(0)
 
-    def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
-        return self._inplace(ops.masked_fill(self, mask, value))
-
-    def scatter_(self, dim: Int, index: Tensor, src: Any = None, *, value: Any = None) -> Tensor:
-        return self._inplace(ops.scatter(self, dim, index, src, value=value))
-
-    def scatter_add_(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
-        return self._inplace(ops.scatter_add(self, dim, index, src))
-
-    def index_add_(self, dim: Int, index: Tensor, source: Tensor, *, alpha: Float = 1) -> Tensor:
-        return self._inplace(ops.index_add(self, dim, index, source, alpha=alpha))
-
-    def abs_(self) -> Tensor:
-        return self._inplace(ops.abs(self))
-
-    def acos_(self) -> Tensor:
-        return self._inplace(ops.acos(self))
-
-    def acosh_(self) -> Tensor:
-        return self._inplace(ops.acosh(self))
-
-    def asin_(self) -> Tensor:
-        return self._inplace(ops.asin(self))
-
-    def asinh_(self) -> Tensor:
-        return self._inplace(ops.asinh(self))
-
-    def atan_(self) -> Tensor:
-        return self._inplace(ops.atan(self))
-
-    def atanh_(self) -> Tensor:
-        return self._inplace(ops.atanh(self))
-
-    def atan2_(self, other: Any) -> Tensor:
-        return self._inplace(ops.atan2(self, other))
-
-    def bitwise_and_(self, other: Any) -> Tensor:
-        return self._inplace(ops.bitwise_and(self, other))
-
-    def bitwise_or_(self, other: Any) -> Tensor:
-        return self._inplace(ops.bitwise_or(self, other))
-
-    def bitwise_xor_(self, other: Any) -> Tensor:
-        return self._inplace(ops.bitwise_xor(self, other))
-
-    def bitwise_not_(self) -> Tensor:
-        return self._inplace(ops.bitwise_not(self))
-
-    def ceil_(self) -> Tensor:
-        return self._inplace(ops.ceil(self))
-
-    def clamp_min_(self, min: Any) -> Tensor:
-        return self._inplace(ops.clamp_min(self, min))
-
-    def clamp_max_(self, max: Any) -> Tensor:
-        return self._inplace(ops.clamp_max(self, max))
-
-    def clip_(self, min: Any = None, max: Any = None) -> Tensor:
-        return self._inplace(ops.clip(self, min, max))
-
-    def copysign_(self, other: Any) -> Tensor:
-        return self._inplace(ops.copysign(self, other))
-
-    def cos_(self) -> Tensor:
-        return self._inplace(ops.cos(self))
-
-    def cosh_(self) -> Tensor:
-        return self._inplace(ops.cosh(self))
-
-    def cumsum_(self, dim: Int, *, dtype: Any = None) -> Tensor:
-        return self._inplace(ops.cumsum(self, dim, dtype=dtype))
-
-    def cumprod_(self, dim: Int, *, dtype: Any = None) -> Tensor:
-        return self._inplace(ops.cumprod(self, dim, dtype=dtype))
-
-    def deg2rad_(self) -> Tensor:
-        return self._inplace(ops.deg2rad(self))
-
-    def rad2deg_(self) -> Tensor:
-        return self._inplace(ops.rad2deg(self))
-
-    def erf_(self) -> Tensor:
-        return self._inplace(ops.erf(self))
-
-    def erfc_(self) -> Tensor:
-        return self._inplace(ops.erfc(self))
-
-    def exp2_(self) -> Tensor:
-        return self._inplace(ops.exp2(self))
-
-    def expm1_(self) -> Tensor:
-        return self._inplace(ops.expm1(self))
-
-    def fix_(self) -> Tensor:
-        return self._inplace(ops.fix(self))
-
-    def float_power_(self, exponent: Any) -> Tensor:
-        return self._inplace(ops.float_power(self, exponent))
-
-    def floor_(self) -> Tensor:
-        return self._inplace(ops.floor(self))
-
-    def floor_divide_(self, other: Any) -> Tensor:
-        return self._inplace(ops.floor_divide(self, other))
-
-    def fmod_(self, other: Any) -> Tensor:
-        return self._inplace(ops.fmod(self, other))
-
-    def frac_(self) -> Tensor:
-        return self._inplace(ops.frac(self))
-
-    def heaviside_(self, values: Tensor) -> Tensor:
-        return self._inplace(ops.heaviside(self, values))
-
-    def hypot_(self, other: Tensor) -> Tensor:
-        return self._inplace(ops.hypot(self, other))
-
-    def index_copy_(self, dim: Int, index: Tensor, source: Tensor) -> Tensor:
-        return self._inplace(ops.index_copy(self, dim, index, source))
-
-    def index_fill_(self, dim: Int, index: Tensor, value: Any) -> Tensor:
-        return self._inplace(ops.index_fill(self, dim, index, value))
-
-    def index_put_(self, indices: tuple[Any, ...], values: Any, accumulate: Bool = False) -> Tensor:
-        return self._inplace(ops.index_put(self, indices, values, accumulate))
-
-    def lgamma_(self) -> Tensor:
-        return self._inplace(ops.lgamma(self))
-
-    def log_(self) -> Tensor:
-        return self._inplace(ops.log(self))
-
-    def log10_(self) -> Tensor:
-        return self._inplace(ops.log10(self))
-
-    def log1p_(self) -> Tensor:
-        return self._inplace(ops.log1p(self))
-
-    def log2_(self) -> Tensor:
-        return self._inplace(ops.log2(self))
-
-    def logit_(self, eps: Float | None = None) -> Tensor:
-        return self._inplace(ops.logit(self, eps))
-
-    def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor:
-        return self._inplace(ops.masked_scatter(self, mask, source))
-
-    def nan_to_num_(self, nan: Float = 0.0, posinf: Float | None = None, neginf: Float | None = None) -> Tensor:
-        return self._inplace(ops.nan_to_num(self, nan, posinf, neginf))
-
-    def reciprocal_(self) -> Tensor:
-        return self._inplace(ops.reciprocal(self))
-
-    def remainder_(self, other: Any) -> Tensor:
-        return self._inplace(ops.remainder(self, other))
-
-    def round_(self, *, decimals: Int = 0) -> Tensor:
-        return self._inplace(ops.round(self, decimals=decimals))
-
-    def rsqrt_(self) -> Tensor:
-        return self._inplace(ops.rsqrt(self))
-
-    def scatter_reduce_(
-        self, dim: Int, index: Tensor, src: Tensor, reduce: str, *, include_self: Bool = True
-    ) -> Tensor:
-        return self._inplace(ops.scatter_reduce(self, dim, index, src, reduce, include_self=include_self))
-
-    def sgn_(self) -> Tensor:
-        return self._inplace(ops.sgn(self))
-
-    def sign_(self) -> Tensor:
-        return self._inplace(ops.sign(self))
-
-    def sin_(self) -> Tensor:
-        return self._inplace(ops.sin(self))
-
-    def sinc_(self) -> Tensor:
-        return self._inplace(ops.sinc(self))
-
-    def sinh_(self) -> Tensor:
-        return self._inplace(ops.sinh(self))
-
-    def square_(self) -> Tensor:
-        return self._inplace(ops.square(self))
-
-    def tan_(self) -> Tensor:
-        return self._inplace(ops.tan(self))
-
-    def tril_(self, diagonal: Int = 0) -> Tensor:
-        return self._inplace(ops.tril(self, diagonal))
-
-    def triu_(self, diagonal: Int = 0) -> Tensor:
-        return self._inplace(ops.triu(self, diagonal))
-
-    def trunc_(self) -> Tensor:
-        return self._inplace(ops.trunc(self))
-
-    def xlogy_(self, other: Any) -> Tensor:
-        return self._inplace(ops.xlogy(self, other))
-
-    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
-        return self._inplace(ops.addmm(self, mat1, mat2, beta=beta, alpha=alpha))
-
-    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
-        return self._inplace(ops.addmv(self, mat, vec, beta=beta, alpha=alpha))
-
-    def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
-        return self._inplace(ops.addr(self, vec1, vec2, beta=beta, alpha=alpha))
-
-    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
-        return self._inplace(ops.baddbmm(self, batch1, batch2, beta=beta, alpha=alpha))
-
-    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
-        return self._inplace(ops.addbmm(self, batch1, batch2, beta=beta, alpha=alpha))
-
-    def eq_(self, other: Any) -> Tensor:
-        return self._inplace(ops.eq(self, other))
-
-    def ne_(self, other: Any) -> Tensor:
-        return self._inplace(ops.ne(self, other))
-
-    def lt_(self, other: Any) -> Tensor:
-        return self._inplace(ops.lt(self, other))
-
-    def le_(self, other: Any) -> Tensor:
-        return self._inplace(ops.le(self, other))
-
-    def gt_(self, other: Any) -> Tensor:
-        return self._inplace(ops.gt(self, other))
-
-    def ge_(self, other: Any) -> Tensor:
-        return self._inplace(ops.ge(self, other))
-
-    def logical_and_(self, other: Tensor) -> Tensor:
-        return self._inplace(ops.logical_and(self, other))
-
-    def logical_or_(self, other: Tensor) -> Tensor:
-        return self._inplace(ops.logical_or(self, other))
-
-    def logical_xor_(self, other: Tensor) -> Tensor:
-        return self._inplace(ops.logical_xor(self, other))
-
-    def logical_not_(self) -> Tensor:
-        return self._inplace(ops.logical_not(self))
-
-    def divide_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-        return self._inplace(ops.divide(self, other, rounding_mode=rounding_mode))
-
-    def multiply_(self, other: Any) -> Tensor:
-        return self._inplace(ops.multiply(self, other))
-
-    def subtract_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        return self._inplace(ops.subtract(self, other, alpha=alpha))
-
-    def absolute_(self) -> Tensor:
-        return self._inplace(ops.absolute(self))
-
-    def arccos_(self) -> Tensor:
-        return self._inplace(ops.arccos(self))
-
-    def arcsin_(self) -> Tensor:
-        return self._inplace(ops.arcsin(self))
-
-    def arctan_(self) -> Tensor:
-        return self._inplace(ops.arctan(self))
-
-    def negative_(self) -> Tensor:
-        return self._inplace(ops.negative(self))
-
-    def true_divide_(self, other: Any) -> Tensor:
-        return self._inplace(ops.true_divide(self, other))
+    masked_fill_ = _in_place(masked_fill)
+    scatter_ = _in_place(scatter)
+    scatter_add_ = _in_place(scatter_add)
+    index_add_ = _in_place(index_add)
+    abs_ = _in_place(abs)
+    acos_ = _in_place(acos)
+    acosh_ = _in_place(acosh)
+    asin_ = _in_place(asin)
+    asinh_ = _in_place(asinh)
+    atan_ = _in_place(atan)
+    atanh_ = _in_place(atanh)
+    atan2_ = _in_place(atan2)
+    bitwise_and_ = _in_place(bitwise_and)
+    bitwise_or_ = _in_place(bitwise_or)
+    bitwise_xor_ = _in_place(bitwise_xor)
+    bitwise_not_ = _in_place(bitwise_not)
+    ceil_ = _in_place(ceil)
+    clamp_min_ = _in_place(clamp_min)
+    clamp_max_ = _in_place(clamp_max)
+    copysign_ = _in_place(copysign)
+    cos_ = _in_place(cos)
+    cosh_ = _in_place(cosh)
+    cumsum_ = _in_place(cumsum)
+    cumprod_ = _in_place(cumprod)
+    deg2rad_ = _in_place(deg2rad)
+    rad2deg_ = _in_place(rad2deg)
+    erf_ = _in_place(erf)
+    erfc_ = _in_place(erfc)
+    exp2_ = _in_place(exp2)
+    expm1_ = _in_place(expm1)
+    float_power_ = _in_place(float_power)
+    floor_ = _in_place(floor)
+    floor_divide_ = _in_place(floor_divide)
+    fmod_ = _in_place(fmod)
+    frac_ = _in_place(frac)
+    heaviside_ = _in_place(heaviside)
+    hypot_ = _in_place(hypot)
+    index_copy_ = _in_place(index_copy)
+    index_fill_ = _in_place(index_fill)
+    index_put_ = _in_place(index_put)
+    lgamma_ = _in_place(lgamma)
+    log_ = _in_place(log)
+    log10_ = _in_place(log10)
+    log1p_ = _in_place(log1p)
+    log2_ = _in_place(log2)
+    logit_ = _in_place(logit)
+    masked_scatter_ = _in_place(masked_scatter)
+    nan_to_num_ = _in_place(nan_to_num)
+    reciprocal_ = _in_place(reciprocal)
+    remainder_ = _in_place(remainder)
+    round_ = _in_place(round)
+    rsqrt_ = _in_place(rsqrt)
+    scatter_reduce_ = _in_place(scatter_reduce)
+    sign_ = _in_place(sign)
+    sin_ = _in_place(sin)
+    sinc_ = _in_place(sinc)
+    sinh_ = _in_place(sinh)
+    square_ = _in_place(square)
+    tan_ = _in_place(tan)
+    tril_ = _in_place(tril)
+    triu_ = _in_place(triu)
+    trunc_ = _in_place(trunc)
+    xlogy_ = _in_place(xlogy)
+    addmm_ = _in_place(addmm)
+    addmv_ = _in_place(addmv)
+    addr_ = _in_place(addr)
+    baddbmm_ = _in_place(baddbmm)
+    addbmm_ = _in_place(addbmm)
+    eq_ = _in_place(eq)
+    ne_ = _in_place(ne)
+    lt_ = _in_place(lt)
+    le_ = _in_place(le)
+    gt_ = _in_place(gt)
+    ge_ = _in_place(ge)
+    logical_and_ = _in_place(logical_and)
+    logical_or_ = _in_place(logical_or)
+    logical_xor_ = _in_place(logical_xor)
+    logical_not_ = _in_place(logical_not)
+    true_divide_ = _in_place(true_divide)
+    absolute_ = abs_
+    arccos_ = acos_
+    arccosh_ = acosh_
+    arcsin_ = asin_
+    arcsinh_ = asinh_
+    arctan_ = atan_
+    arctan2_ = atan2_
+    arctanh_ = atanh_
+    clip_ = clamp_
+    divide_ = div_
+    fix_ = trunc_
+    greater_ = gt_
+    greater_equal_ = ge_
+    less_ = lt_
+    less_equal_ = le_
+    multiply_ = mul_
+    negative_ = neg_
+    not_equal_ = ne_
+    sgn_ = sign_
+    subtract_ = sub_
 
     def exponential_(self, lambd: Float = 1.0, *, generator: Any = None) -> Tensor:
         """Overwrites with exponentially distributed numbers of rate lambd."""
@@ -1806,6 +1583,9 @@ class Tensor:
 
     def transpose_(self, dim0: Int, dim1: Int) -> Tensor:
         return self._reshape_in_place(ops.transpose(self, dim0, dim1))
+
+    swapaxes_ = transpose_
+    swapdims_ = transpose_
 
     def _reshape_in_place(self, view: Tensor) -> Tensor:
         """Becomes the view of itself: its shape and its history."""
@@ -1944,3 +1724,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
 
 
 from . import autograd, ops, random  # noqa: E402 - they need the class above
+
+for _name, _method in vars(Tensor).items():
+    if callable(_method) and _method.__doc__ is None:
+        _method.__doc__ = getattr(getattr(ops, _name, None), "__doc__", None)

@@ -430,9 +430,13 @@ class Trainer:
                 raise ValueError(f"the state has {'no' if missing else 'a'} {name}, unlike this trainer")
         if set(state_dict["metrics"]) != set(self.metrics):
             raise ValueError(f"the state has metrics {list(state_dict['metrics'])}, this trainer {list(self.metrics)}")
-        place = self.place()
+        place, before = self.place(), {name: t.clone() for name, t in self.model.state_dict().items()}
         self.model.load_state_dict(state_dict["model"])
-        self.optimizer.load_state_dict(state_dict["optimizer"])
+        try:
+            self.optimizer.load_state_dict(state_dict["optimizer"])
+        except ValueError:
+            self.model.load_state_dict(before)
+            raise
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state_dict["scheduler"])
         if self.ema is not None:

@@ -340,3 +340,20 @@ def test_workers_know_their_number() -> None:
     assert set(seen) <= {0, 1}
     assert {seed - n for n, seed in seen.items()} == {seen[n] - n for n in list(seen)[:1]}
     assert data.get_worker_info() is None
+
+
+def test_poisson_draws_from_the_batch() -> None:
+    """As all random numbers of items: any number of workers gives the same."""
+
+    class Counts(data.Dataset):
+        def __len__(self) -> int:
+            return 24
+
+        def __getitem__(self, index: int) -> Any:
+            return tinynet.poisson(tinynet.full((3,), 50.0))
+
+    def drawn(workers: int) -> list[Any]:
+        tinynet.manual_seed(3)
+        return [batch.tolist() for batch in data.DataLoader(Counts(), 4, num_workers=workers)]
+
+    assert drawn(0) == drawn(3)

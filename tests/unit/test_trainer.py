@@ -251,3 +251,19 @@ def test_bad_data() -> None:
         make().fit((X, Y, Y), 1)
     with pytest.raises(ValueError, match="epochs is -1"):
         make().fit(batches(), -1)
+
+
+def test_a_state_that_does_not_fit_changes_nothing() -> None:
+    """Whatever it is that does not fit."""
+
+    def trainer(lr_groups: int) -> Trainer:
+        model = nn.Linear(2, 2)
+        groups = [{"params": [p]} for p in model.parameters()] if lr_groups == 2 else model.parameters()
+        return Trainer(model, optim.SGD(groups, lr=0.1), nn.MSELoss())
+
+    first, second = trainer(1), trainer(2)
+    before = {name: t.clone() for name, t in second.model.state_dict().items()}
+    with pytest.raises(ValueError, match="other parameter groups"):
+        second.load_state_dict(first.state_dict())
+    for name, value in second.model.state_dict().items():
+        assert tinynet.equal(value, before[name])
