@@ -214,21 +214,6 @@ def pad(x: Any, y: Any) -> None:
             target[left + width :] = 0
 
 
-@parallel
-def turn(x: Any, bias: Any, floor: Any, y: Any) -> None:
-    """y[m, n] = max(floor, x[n, m] + bias[n])."""
-    step = 16  # rows and columns of a block: a line of the cache
-    rows, columns = y.shape
-    across = (columns + step - 1) // step
-    for piece in prange(across):
-        first, last = piece * step, min((piece + 1) * step, columns)
-        for begin in range(0, rows, step):
-            for m in range(begin, min(begin + step, rows)):
-                for n in range(first, last):
-                    value = x[n, m] + bias[n]
-                    y[m, n] = floor if value < floor else value
-
-
 @once
 def window_products(
     x: Any,

@@ -7,6 +7,7 @@ are as fast.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from ..runtime.memory import empty
 
 LARGE = 1 << 30  # multiplications and additions
 FEW = 512  # rows
+BIG = 1 << 16  # elements
+FINER = 4  # than a convolution a product is cut: its strips of columns are few, and the last may be narrow
 
 
 def matmul(
@@ -41,29 +44,47 @@ def matmul(
 
 
 def _tiles(y: Any, a: Any, b: Any, bias: Any, activation: str | None) -> None:
-    if 4 * a.shape[0] <= b.shape[1] and b.T.flags.c_contiguous and not b.flags.c_contiguous:
-        # (b.T @ a.T).T: the small matrix is rearranged instead of the large one
-        from ..conv2d import cpu, loops
+    from ..conv2d import cpu, loops
+    from . import loops as own
 
-        turned = empty((b.shape[1], a.shape[0]), y.dtype)
-        _product(turned, b.T, a.T, None, None)
-        loops.turn(turned, *cpu.start_and_floor(b.shape[1], y.dtype, bias, activation), y)
+    floor = y.dtype.type(0 if activation == "relu" else -np.inf)
+    turned = b.T.flags.c_contiguous and not b.flags.c_contiguous
+    lanes, plan = cpu.lanes(a), _plan(a.shape[1])
+    if turned and 4 * a.shape[0] <= b.shape[1]:  # the small matrix is rearranged instead of the large one
+        shift = np.zeros(b.shape[1], y.dtype) if bias is None else np.ascontiguousarray(bias)
+        panel = _panel(a.shape[0], a.shape[1], y.dtype, lanes)
+        result = empty((b.shape[1], panel.shape[0] * panel.shape[2]), y.dtype)
+        start = np.zeros(result.shape[1], y.dtype)
+        own.few_rows(np.ascontiguousarray(a), b.T, shift, floor, plan, panel, start, result, y, lanes)
         return
-    _product(y, a, b, bias, activation)
-
-
-def _product(y: Any, a: Any, b: Any, bias: Any, activation: str | None) -> None:
-    from ..conv2d import cpu, loops, positions
-
+    if turned and b.size >= BIG:  # what does it faster than `panel` is another function to compile
+        weights = _panel(b.shape[1], b.shape[0], y.dtype, lanes)
+        own.pack(b.T.reshape(-1), b.shape[1], b.shape[0], weights, lanes)
+    elif a.shape[0] <= FEW and cpu.whole_rows(b):  # they see a matrix too seldom for it to be worth a copy in blocks
+        weights = b[None]
+    else:
+        weights = cpu.panel(b)
     columns = a.flags.f_contiguous and not a.flags.c_contiguous
     flat = a.T.reshape(-1) if columns else np.ascontiguousarray(a).reshape(-1)
     row, step = (1, a.shape[0]) if columns else (a.shape[1], 1)
-    # a few rows see a matrix too seldom for it to be worth a copy in blocks
-    weights = b[None] if a.shape[0] <= FEW and cpu.whole_rows(b) else cpu.panel(b)
-    taps = np.array([0, 0, a.shape[1]], np.int64)
-    plan = positions.SINGLE._replace(taps=taps)
     start, floor = cpu.start_and_floor(weights.shape[0] * weights.shape[2], y.dtype, bias, activation)
     loops.product(
         *(flat, a.shape[0], row, step, plan, weights, start, y.reshape(-1), y.shape[1], y.shape[1]),
-        *(floor, cpu.lanes(a), cpu.PIECES),
+        *(floor, lanes, FINER * cpu.PIECES),
     )
+
+
+@lru_cache(maxsize=256)
+def _plan(depth: int) -> Any:
+    """One position, of `depth` taps that lie side by side."""
+    from ..conv2d import positions
+
+    return positions.SINGLE._replace(taps=np.array([0, 0, depth], np.int64))
+
+
+def _panel(columns: int, depth: int, dtype: Any, lanes: int) -> Any:
+    """Memory for a panel of a matrix (depth, columns)."""
+    from ..runtime.simd import WIDEST
+
+    width = min(WIDEST, -(-columns // lanes)) * lanes
+    return empty((-(-columns // width), depth, width), dtype)

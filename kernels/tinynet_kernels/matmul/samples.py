@@ -43,6 +43,8 @@ SAMPLES = [
     _sample("long_inner", (33, 3000), (3000, 40), bench=True),
     _sample("many_batches", (300, 9, 11), (300, 11, 10), bench=True),
     _sample("dense", (128, 576), (64, 576), bias=64, transpose_b=True, activation="relu", bench=True),
+    _sample("few_rows", (70, 67), (301, 67), bias=301, transpose_b=True, activation="relu", bench=True),
+    _sample("many_rows_transposed", (150, 300), (350, 300), bias=350, transpose_b=True, bench=True),
     _sample("square512", (512, 512), (512, 512), bench=True),
 ]
 
