@@ -23,9 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import capture, dtypes
 from .autograd import Op
-from .capture import refuse
 from .device import device_of, xp
 from .grad_mode import _mode
 from .ops import cast
@@ -162,8 +161,8 @@ class GradScaler:
     backoff_factor    what it is multiplied by when gradients have inf or NaN; that step is skipped.
     enabled           False: `scale` returns its argument and `step` just steps.
 
-    Each `step` waits once for the device, to learn whether the gradients are finite; nothing else does. Raises ValueError
-    for factors out of range.
+    Each `step` waits once for the device, to learn whether the gradients are finite; nothing else does. In a step captured by
+    `tinynet.cuda.graph` nothing waits: the device skips the update by itself. Raises ValueError for factors out of range.
     """
 
     def __init__(
@@ -199,6 +198,7 @@ class GradScaler:
             return type(outputs)(self.scale(o) for o in outputs)
         if self._scale is None:
             m = xp(outputs._array)
+            capture.refuse("GradScaler.scale makes its factor", "scale a loss before, in the calls that warm up")
             self._scale = m.asarray(self._initial, np.float32)
             self._steps = m.asarray(self._initial_steps, np.int32)
         return outputs * Tensor._make(self._scale.reshape(()))
@@ -232,10 +232,14 @@ class GradScaler:
         if id(optimizer) not in self._found:
             self.unscale_(optimizer)
         self._stepped.add(id(optimizer))
-        refuse(
-            "GradScaler.step waits for the gradients to see whether they are finite", "use bfloat16, without a scaler"
-        )
-        return None if bool(self._found[id(optimizer)]) else optimizer.step()
+        found, recording = self._found[id(optimizer)], capture.current()
+        if recording is None:
+            return optimizer.allocate() if bool(found) else optimizer.step()
+        recording.found = found
+        try:
+            return optimizer.step()
+        finally:
+            recording.found = None
 
     def update(self, new_scale: float | Tensor | None = None) -> None:
         """Finds the next factor, or takes `new_scale`. Once after the steps of all optimizers; RuntimeError without any."""
@@ -296,5 +300,6 @@ class GradScaler:
         self._initial, self._initial_steps = float(state_dict["scale"]), int(state_dict["_growth_tracker"])
         self._growth, self._backoff = float(state_dict["growth_factor"]), float(state_dict["backoff_factor"])
         self._interval = int(state_dict["growth_interval"])
-        self._scale = self._steps = None
+        if self._scale is not None:  # in place: a captured step may use them
+            self._scale[...], self._steps[...] = self._initial, self._initial_steps
         self._found, self._stepped = {}, set()

@@ -228,7 +228,8 @@ def graph(step: Callable[..., Any], *, warmup: int = 2) -> Graph:
     The step may do all that happens on the device: gather a batch from a data set there by an argument of indices, draw
     random numbers, go forward and backward, update with any `capturable` optimizer, add to tensors in place. Each replay
     draws the random numbers that come next, counts as an update, and takes the learning rate and momentum that the optimizer
-    has then; other options of it are part of the graph. Python code runs only when the step is recorded: what it
+    has then; other options of it are part of the graph. With a `GradScaler` the device itself skips updates with infinite
+    gradients, which then do not count, and changes the factor. Python code runs only when the step is recorded: what it
     does outside the device, such as counting, is not repeated.
 
     Tensors among the arguments are copied to buffers of the graph, and must keep shape and dtype; other arguments must keep

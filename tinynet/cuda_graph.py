@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .random import Generator
 
 WORDS = 1024
+_recordings: weakref.WeakSet[Recording] = weakref.WeakSet()
 
 
 class Recording:
@@ -35,11 +37,13 @@ class Recording:
         import cupy
 
         self.words, self.moves = cupy.zeros(WORDS, np.int64), cupy.zeros(WORDS, np.int64)
+        self.skips = cupy.zeros((WORDS // 3, 2), np.int64)  # the device's own, see `skip` of the kernels; by update
         self.after = np.zeros(WORDS, np.int64)  # what the words will be after the last launch
         self.deltas = np.zeros(WORDS, np.int64)
         self.draws: dict[int, _Draws] = {}
         self.updates: list[_Update] = []
         self.used = 0
+        self.found: Any = None  # while a GradScaler steps an optimizer: whether its gradients have inf or NaN
 
     def take(self, count: int) -> slice:
         """So many words."""
@@ -56,15 +60,22 @@ class Recording:
         before, draws.count = draws.count, draws.count + count
         return {"seed": 0, "offset": before, "state": self.words[draws.place]}
 
-    def update(self, optimizer: Optimizer, group: dict[str, Any], params: list[Tensor]) -> Any:
-        """The words that the update of some parameters of a group reads: learning rate, step number and momentum."""
-        update = _Update(optimizer, group, params, self.take(3))
-        self.updates.append(update)
-        return self.words[update.place]
+    def update(self, optimizer: Optimizer, group: dict[str, Any], params: list[Tensor]) -> dict[str, Any]:
+        """What the update of some parameters of a group reads: words with learning rate, step number and momentum, and if it
+        depends on the gradients, words of its own that tell whether to skip it.
+        """
+        place, skip = self.take(3), None
+        if self.found is not None:
+            skip = self.skips[len(self.updates)]
+            skip[0] = self.found
+        self.updates.append(_Update(optimizer, group, params, place, skip))
+        return {"state": self.words[place]} | ({} if skip is None else {"skip": skip})
 
     def now(self) -> Any:
         """The words as the next launch must find them."""
         words = self.after.copy()
+        for update in self.updates:
+            update.optimizer.settle(but=self.updates)
         for draws in self.draws.values():
             words[draws.place] = draws.words()
         for update in self.updates:
@@ -77,6 +88,18 @@ class Recording:
             draws.generator.offset += draws.count
         for update in self.updates:
             update.advance()
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Tells the optimizers which updates of a launch may have been skipped."""
+        for update in self.updates:
+            if update.skip is not None and update not in update.optimizer._doubtful:
+                update.optimizer._doubtful.append(update)
+
+    def settle(self) -> None:
+        """Has the optimizers ask the device which were."""
+        for update in self.updates:
+            update.optimizer.settle()
 
     def end(self) -> None:
         """Records the move of the words; to be called last."""
@@ -100,11 +123,16 @@ class _Draws:
 
 class _Update:
     """Of an optimizer's parameters that are updated at once: the learning rate and momentum of their group and the next step's
-    number.
+    number. `skip`: None, or in the memory of the device whether to skip the update and how often it was.
+
+    The host counts what it launches; only the device knows what was skipped of that, and subtracts it.
     """
 
-    def __init__(self, optimizer: Optimizer, group: dict[str, Any], params: list[Tensor], place: slice) -> None:
+    def __init__(
+        self, optimizer: Optimizer, group: dict[str, Any], params: list[Tensor], place: slice, skip: Any
+    ) -> None:
         self.optimizer, self.group, self.params, self.place = optimizer, group, params, place
+        self.skip = skip
         self.arrays = [p._array for p in params]
         self.options = self._options()
 
@@ -117,7 +145,13 @@ class _Update:
     def words(self) -> tuple[Any, int, Any]:
         momentum = self.group["betas"][0] if "betas" in self.group else self.group["momentum"]
         bits = np.array([self.group["lr"], momentum], np.float64).view(np.int64)
-        return bits[0], self.optimizer.steps(self.params[0]) + 1, bits[1]
+        return bits[0], self.optimizer._steps.get(id(self.params[0]), 0) + 1, bits[1]
+
+    def skipped(self) -> int:
+        """How many launches skipped the update since the last call: waits for the device."""
+        count = int(self.skip[1])
+        self.skip[1] = 0
+        return count
 
     def check(self) -> None:
         for name, value in self._options().items():
@@ -182,6 +216,8 @@ class Graph:
                 self._recording = recording = Recording()
             with stream:
                 counters()  # which kernels on the stream share is made before they are recorded
+            for other in list(_recordings):
+                other.settle()  # which could not be done while recording
             cupy.cuda.get_current_stream().synchronize()
             stream.synchronize()
             arguments = [self._given[i] for i in range(positional)]
@@ -194,6 +230,8 @@ class Graph:
             self.captured = True
             self._graph.launch(cupy.cuda.get_current_stream())
             recording.after = self._first + recording.deltas
+            recording.doubt()
+            _recordings.add(recording)
             for draws in recording.draws.values():  # the updates have been counted while they were recorded
                 draws.generator.offset += draws.count
 

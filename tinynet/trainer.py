@@ -81,10 +81,6 @@ class Trainer:
             raise ValueError(f"graph is True and accumulate {accumulate}: a graph holds one batch and its update")
         if amp not in (None, "fp16", "bf16", "tf32"):
             raise ValueError(f"amp is {amp!r}, expected None, 'fp16', 'bf16' or 'tf32'")
-        if graph and amp == "fp16":
-            raise ValueError(
-                "graph is True and amp 'fp16': whether a step is skipped is read from the device; use 'bf16'"
-            )
         for name, value in (("clip_norm", clip_norm), ("clip_value", clip_value), ("max_norm", max_norm)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}, expected a number above 0")

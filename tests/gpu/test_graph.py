@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +116,63 @@ def test_one_cycle(optimizer: str) -> None:
     assert run(True) == run(False)
 
 
+class ScaledTask(Task):
+    """The same with a scaled loss, which is multiplied by an argument: infinity has the update skipped."""
+
+    def __init__(self, optimizer: str) -> None:
+        super().__init__(optimizer)
+        self.scaler = tinynet.GradScaler(init_scale=64.0, growth_interval=3)
+
+    def scaled(self, indices: Any, factor: Any) -> Any:
+        loss = F.cross_entropy(self.model(self.images[indices].float() / 255), self.labels[indices])
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss * factor).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss
+
+
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+def test_skipped_updates(optimizer: str) -> None:
+    """Infinite gradients in eager, warming, recorded and replayed steps: nothing is written, and the step does not count."""
+
+    def run(captured: bool) -> Any:
+        task = ScaledTask(optimizer)
+        step = tinynet.cuda.graph(task.scaled) if captured else task.scaled
+        saved = []
+
+        def at(i: int) -> Any:
+            if i >= 6:
+                task.optimizer.param_groups[0]["lr"] *= 0.9
+            factor = tinynet.tensor(np.inf if i in (0, 2, 3, 7, 8, 10, 12) else 1.0, dtype=tinynet.float32).to("cuda")
+            if i in (5, 10):
+                task.scaled(tinynet.arange(BATCH, device="cuda"), factor)
+            if i in (6, 9):
+                saved.append(task.optimizer.state_dict()["state"][0]["step"])
+            if i == 9:
+                state = task.optimizer.state_dict(), task.scaler.state_dict()
+                task.optimizer.load_state_dict(state[0])
+                task.scaler.load_state_dict(state[1])
+            return factor
+
+        weights = []
+
+        def next_step(indices: Any) -> Any:
+            loss = step(indices, at(len(weights)))
+            weights.append(next(task.model.parameters()).detach().cpu().numpy().tobytes())
+            return loss
+
+        figures = task.run(next_step, 14)
+        scale = task.scaler.state_dict()
+        return figures, weights, saved, scale, task.optimizer.state_dict()["state"][0]["step"]
+
+    wanted = run(False)
+    assert run(True) == wanted
+    _, weights, saved, _, count = wanted
+    assert (saved, count) == ([4, 5], 8)
+    assert [a == b for a, b in itertools.pairwise(weights)] == [i in (2, 3, 7, 8, 10, 12) for i in range(1, 14)]
+
+
 def test_replay_is_one_launch() -> None:
     """Whatever a replay launches besides its graph would be recorded by a capture around it."""
     task = Task()
@@ -136,7 +194,14 @@ def test_memory_is_steady() -> None:
     assert tinynet.cuda.memory_allocated() == before
 
 
-def train(graph: bool, epochs: int, state: Any = None, stop_after: int | None = None, held: bool = True) -> Any:
+def train(
+    graph: bool,
+    epochs: int,
+    state: Any = None,
+    stop_after: int | None = None,
+    held: bool = True,
+    amp: str | None = None,
+) -> Any:
     """A trainer after some epochs over 18 images in batches of 4, the last of 2, shuffled, augmented and with dropout."""
     tinynet.manual_seed(9)
     rng = np.random.default_rng(1)
@@ -164,8 +229,11 @@ def train(graph: bool, epochs: int, state: Any = None, stop_after: int | None = 
         scheduler=optim.lr_scheduler.StepLR(optimizer, 1, 0.9),
         prepare=lambda batch: augment(batch.float()) / 255 if model.training else batch.float() / 255,
         ema=0.9,
+        amp=amp,
         graph=graph,
     )
+    if trainer.scaler is not None:
+        trainer.scaler = tinynet.GradScaler(init_scale=2.0**22, growth_interval=4)  # too much for the first steps
     if state is not None:
         trainer.load_state_dict(state)
     trainer.fit(DataLoader(Subset(data, list(range(2, 20))), 4, shuffle=True), epochs, DataLoader(data, 9))
@@ -194,6 +262,19 @@ def test_trainer_resumes() -> None:
         assert stopped.interrupted
         assert stopped.step == 8
         assert figures(train(graph, 3, stopped.state_dict())) == wanted
+
+
+def test_trainer_in_float16() -> None:
+    """With a loss scale that overflows at first and grows until it does again: stopped, and gone on with, in an epoch."""
+    wanted = train(False, 3, amp="fp16")
+    assert wanted.scaler.get_scale() < 2.0**22
+    assert 1 < wanted.optimizer.state_dict()["state"][0]["step"] < wanted.step
+    for stop_after in (None, 7):
+        found = train(True, 3, stop_after=stop_after, amp="fp16")
+        if stop_after is not None:
+            found = train(True, 3, found.state_dict(), amp="fp16")
+        assert figures(found) == figures(wanted)
+        assert found.scaler.state_dict() == wanted.scaler.state_dict()
 
 
 def test_trainer_refuses() -> None:
@@ -260,7 +341,7 @@ def scales(x: Any) -> Any:
 @pytest.mark.parametrize(
     "step, match",
     [
-        (scales, r"GradScaler.step waits .* cannot do; use bfloat16, without a scaler"),
+        (scales, r"GradScaler.scale makes its factor, .* cannot do; scale a loss before"),
         (reads, r"item\(\) waits for the device, which a captured step cannot do"),
         (branches, r"item\(\) waits for the device"),
         (prints, "printing a tensor waits for the device"),

@@ -52,6 +52,24 @@ def test_same_bits(step: int) -> None:
         assert move(a, Device("cpu")).tobytes() == move(b, Device("cpu")).tobytes()
 
 
+@pytest.mark.skipif(NO_CUDA is not None, reason=str(NO_CUDA))
+def test_skip() -> None:
+    """A skipped update writes nothing and counts; those before are taken from the step's number."""
+    skip = move(np.array([1, 2]), Device("cuda"))
+    options = ADAM | {"lr": 0.1, "decoupled": False, "step": 1}
+    given, own = arrays(4), arrays(4)
+    kernels.adam(*given, **options, state=words(0.1, 7, 0.9), skip=skip, out=(given[0], *given[2:]))
+    assert [move(a, Device("cpu")).tolist() for a in given] == [move(a, Device("cpu")).tolist() for a in own]
+    assert move(skip, Device("cpu")).tolist() == [1, 3]
+    skip[0] = 0
+    found = kernels.adam(*given, **options, state=words(0.1, 7, 0.9), skip=skip)
+    wanted = kernels.adam(*own, **options | {"step": 4})
+    assert [move(a, Device("cpu")).tobytes() for a in found] == [move(a, Device("cpu")).tobytes() for a in wanted]
+    assert move(skip, Device("cpu")).tolist() == [0, 3]
+    with pytest.raises(TypeError, match="skip is for updates with a state"):
+        kernels.adam(*own, **options, skip=skip)
+
+
 def test_bad_state(device: str) -> None:
     if device == "cpu":
         with pytest.raises(TypeError, match="state is for updates on CUDA"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -36,6 +36,7 @@ class Optimizer:
         self._members: list[tuple[int, int]] = []  # the groups' lists of parameters that the arenas were made of
         self._steps: dict[int, int] = {}  # by the identity of the parameter
         self._own: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)  # of a `step` without `update`
+        self._doubtful: list[Any] = []  # recorded updates that may have been skipped since they were counted
         if isinstance(params, Tensor):
             raise TypeError("params is a Tensor, expected an iterable of tensors or of groups")
         given = list(params)
@@ -95,6 +96,8 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if capture.current() is None:
+            self.settle()
         self._rebuild()
         for group, arena in self._arenas:
             arena.collect()
@@ -110,18 +113,37 @@ class Optimizer:
                     self.count(p)
         return loss
 
+    def allocate(self) -> None:
+        """Makes the states that the first update would make: where that is skipped, a captured one may come first."""
+        self._rebuild()
+        for _, arena in self._arenas:
+            for name in self.state_names:
+                arena.state(name)
+
     def steps(self, param: Tensor) -> int:
         """How many updates a parameter has seen."""
+        self.settle()
         return self._steps.get(id(param), 0)
 
     def count(self, param: Tensor, steps: int = 1) -> None:
         """Counts an update, or takes one back."""
-        self._steps[id(param)] = self.steps(param) + steps
+        self._steps[id(param)] = self._steps.get(id(param), 0) + steps
         param._version[0] += 1
 
+    def settle(self, but: Sequence[Any] = ()) -> None:
+        """Takes back the counts of updates in replayed graphs, but those named, that a GradScaler skipped: waits for the
+        device, if there may be some.
+        """
+        for update in [u for u in self._doubtful if u not in but]:
+            self._doubtful.remove(update)
+            skipped = update.skipped()
+            for p in update.params:
+                if id(p) in self._steps:
+                    self._steps[id(p)] -= skipped
+
     def _words(self, group: dict[str, Any], arena: Arena, run: slice) -> dict[str, Any]:
-        """In a step that is captured, where the kernel finds learning rate, step number and momentum: the kernels'
-        `state`.
+        """In a step that is captured, where the kernel finds learning rate, step number and momentum, and whether to do
+        anything: the kernels' `state` and `skip`.
         """
         recording = capture.current()
         if recording is None:
@@ -129,7 +151,7 @@ class Optimizer:
         if not self.capturable:
             raise RuntimeError(f"{type(self).__name__} cannot be captured in a graph")
         members = [p for p, slot in zip(arena.params, arena.slots) if run.start <= slot.start < run.stop]
-        return {"state": recording.update(self, group, members)}
+        return recording.update(self, group, members)
 
     def update(self, group: dict[str, Any], step: int, param: Any, grad: Any, *states: Any) -> None:
         """Changes flat arrays in place: the parameters and each of `state_names`. `step` counts from 1."""
@@ -175,12 +197,14 @@ class Optimizer:
         """
         if type(self).update is Optimizer.update:
             return self._own
+        self.settle()
         states = self._states_by_param()
         params = (p for group in self.param_groups for p in group["params"])
         return {p: {"step": self.steps(p), **states.get(id(p), {})} for p in params if id(p) in self._steps}
 
     def state_dict(self) -> dict[str, Any]:
         """{"state": {index: {"step": n, name: tensor}}, "param_groups": [...]}, as PyTorch's."""
+        self.settle()
         states = self._states_by_param()
         indices: dict[int, int] = {}
         options: dict[int, Mapping[str, Any]] = {}
@@ -228,6 +252,7 @@ class Optimizer:
                     self._own[params[i]][name] = own
             return
         self._rebuild()
+        self.settle()
         # PyTorch's SGD keeps no number of the step; that it was not the first is all that matters there
         self._steps = {id(params[i]): int(entry.get("step", 1)) for i, entry in state.items() if entry}
         self._restore(

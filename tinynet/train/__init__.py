@@ -90,8 +90,6 @@ def run(args: argparse.Namespace, state: dict[str, Any] | None) -> int:
         fail(str(error))
     if args.graph and (device.type != "cuda" or simulated()):
         fail(f"--graph needs a CUDA device, and the run is on {_describe(device) if simulated() else device}")
-    if args.graph and args.amp == "fp16":
-        fail("--graph excludes --amp fp16, whose loss scale is read back at each step; --amp bf16 needs none")
     if args.graph and args.accumulate > 1:
         fail("--graph holds one batch and its update, and excludes --accumulate")
     built = build(args, device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,33 +11,38 @@ from ..arguments import check_float, check_ndim, check_shape
 from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample, device_kind
 
 
-def _flat(state: Any, **arrays: Any) -> list[tuple[tuple[int, ...], Any]]:
+def _flat(params: Mapping[str, Any], **arrays: Any) -> list[tuple[tuple[int, ...], Any]]:
     """Checks that all arrays are flat and alike; the outputs are every array but `grad`."""
+    words = {name: params.get(name) for name in ("state", "skip")}
+    if words["skip"] is not None and words["state"] is None:
+        raise TypeError("skip is for updates with a state")
     dtype = check_float(**arrays)
     check_ndim(1, "(elements,)", **arrays)
     for name, array in arrays.items():
         check_shape(name, array, arrays["param"].shape)
-    if state is not None:
-        if device_kind(arrays["param"]) != "cuda" or device_kind(state) != "cuda":
-            raise TypeError("state is for updates on CUDA, and must be there")
-        if state.dtype != np.int64:
-            raise TypeError(f"state has dtype {state.dtype}, expected int64")
-        check_shape("state", state, (3,))
+    for (name, array), count in zip(words.items(), (3, 2)):
+        if array is None:
+            continue
+        if device_kind(arrays["param"]) != "cuda" or device_kind(array) != "cuda":
+            raise TypeError(f"{name} is for updates on CUDA, and must be there")
+        if array.dtype != np.int64:
+            raise TypeError(f"{name} has dtype {array.dtype}, expected int64")
+        check_shape(name, array, (count,))
     return [(tuple(arrays["param"].shape), dtype)] * (len(arrays) - 1)
 
 
 def _check_sgd(param: Array, grad: Array, momentum_buffer: Array, **params: Any) -> Outputs:
-    return _flat(params.get("state"), param=param, grad=grad, momentum_buffer=momentum_buffer)
+    return _flat(params, param=param, grad=grad, momentum_buffer=momentum_buffer)
 
 
 def _check_adam(param: Array, grad: Array, exp_avg: Array, exp_avg_sq: Array, **params: Any) -> Outputs:
     if params["step"] < 1:
         raise ValueError(f"step is {params['step']}, expected at least 1")
-    return _flat(params.get("state"), param=param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    return _flat(params, param=param, grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
 
 
 def _check_rmsprop(param: Array, grad: Array, square_avg: Array, momentum_buffer: Array, **params: Any) -> Outputs:
-    return _flat(params.get("state"), param=param, grad=grad, square_avg=square_avg, momentum_buffer=momentum_buffer)
+    return _flat(params, param=param, grad=grad, square_avg=square_avg, momentum_buffer=momentum_buffer)
 
 
 def _samples(states: int, *cases: dict[str, Any]) -> list[Sample]:
@@ -138,8 +144,8 @@ _RMSPROP = _spec(
 )
 
 
-def _recorded(state: Array | None) -> dict[str, Any]:
-    return {} if state is None else {"state": state}
+def _recorded(state: Array | None, skip: Array | None) -> dict[str, Any]:
+    return {name: words for name, words in (("state", state), ("skip", skip)) if words is not None}
 
 
 def sgd(
@@ -155,6 +161,7 @@ def sgd(
     first_step: bool,
     maximize: bool = False,
     state: Array | None = None,
+    skip: Array | None = None,
     out: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]:
     """One step of stochastic gradient descent as `torch.optim.SGD` documents it; returns (param, momentum_buffer).
@@ -164,7 +171,9 @@ def sgd(
 
     `state`, on CUDA only, takes the place of lr, of the step's number and of the momentum (for adam: beta1), which may then
     differ each time a recorded launch is replayed: three int64 in the memory of the device, where lr and momentum are the
-    bits of a float64.
+    bits of a float64. With it, `skip` makes the update conditional: two int64 there, of which the second is how many updates
+    were skipped so far, and is subtracted from the step's number; if the first is not 0, this one is skipped: it changes
+    nothing but that count.
     """
     param, momentum_buffer = _SGD(
         param,
@@ -178,7 +187,7 @@ def sgd(
         first_step=first_step,
         maximize=maximize,
         out=out,
-        **_recorded(state),
+        **_recorded(state, skip),
     )
     return param, momentum_buffer
 
@@ -198,12 +207,13 @@ def adam(
     step: int,
     maximize: bool = False,
     state: Array | None = None,
+    skip: Array | None = None,
     out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
     """One step of Adam (Kingma and Ba 2015), or of AdamW (Loshchilov and Hutter 2019) if `decoupled`.
 
     Returns (param, exp_avg, exp_avg_sq). All arrays are flat, of one dtype (float32 or float64) and length. Passing the
-    inputs as `out` updates in place. `step` counts from 1 and sets the bias correction. `state` as in `sgd`.
+    inputs as `out` updates in place. `step` counts from 1 and sets the bias correction. `state` and `skip` as in `sgd`.
     """
     param, exp_avg, exp_avg_sq = _ADAM(
         param,
@@ -219,7 +229,7 @@ def adam(
         step=step,
         maximize=maximize,
         out=out,
-        **_recorded(state),
+        **_recorded(state, skip),
     )
     return param, exp_avg, exp_avg_sq
 
@@ -237,12 +247,14 @@ def rmsprop(
     momentum: float,
     maximize: bool = False,
     state: Array | None = None,
+    skip: Array | None = None,
     out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
     """One step of RMSprop (Tieleman and Hinton 2012) as `torch.optim.RMSprop` documents it.
 
     Returns (param, square_avg, momentum_buffer). All arrays are flat, of one dtype (float32 or float64) and length.
-    Passing the inputs as `out` updates in place. Without momentum the momentum buffer is left alone. `state` as in `sgd`.
+    Passing the inputs as `out` updates in place. Without momentum the momentum buffer is left alone. `state` and `skip` as
+    in `sgd`.
     """
     param, square_avg, momentum_buffer = _RMSPROP(
         param,
@@ -256,6 +268,6 @@ def rmsprop(
         momentum=momentum,
         maximize=maximize,
         out=out,
-        **_recorded(state),
+        **_recorded(state, skip),
     )
     return param, square_avg, momentum_buffer

@@ -16,12 +16,21 @@ from ..runtime.cuda import Int64Pointer, Pointer, Real, blocks_for, contiguous, 
 from ..runtime.primitives import zero
 
 THREADS = 256
-LR, FIRST, STEP_SIZE, ROOT, SHRINK, MOMENTUM, FRESH, SCALARS = range(8)
+LR, FIRST, STEP_SIZE, ROOT, SHRINK, MOMENTUM, FRESH, SKIPPED, SCALARS = range(9)
 STATE_LR, STATE_STEP, STATE_MOMENTUM = range(3)  # words of the state: a float64, an int64 and a float64
+NOW, SO_FAR = range(2)  # words of `skip`: whether to skip this update, and how many were skipped
 
 
 @kernel(threads=1)
-def _scalars(numbers: Pointer, state: Int64Pointer, scalars: Pointer, beta2: Real, weight_decay: Real) -> None:
+def _scalars(
+    numbers: Pointer,
+    state: Int64Pointer,
+    skip: Int64Pointer,
+    scalars: Pointer,
+    conditional: int32,
+    beta2: Real,
+    weight_decay: Real,
+) -> None:
     """What changes with the step, in the arithmetic of `changing`: the bits are those of the host.
 
     `numbers` are the words of the state as float64.
@@ -30,6 +39,12 @@ def _scalars(numbers: Pointer, state: Int64Pointer, scalars: Pointer, beta2: Rea
     beta1 = numbers[STATE_MOMENTUM]
     step = state[STATE_STEP]
     one = zero(numbers) + 1
+    scalars[SKIPPED] = zero(numbers)
+    if conditional:
+        step -= skip[SO_FAR]
+        if skip[NOW] != 0:
+            scalars[SKIPPED] = one
+            skip[SO_FAR] += 1
     power1 = one
     power2 = one
     square1 = beta1
@@ -74,6 +89,8 @@ def _sgd(
     if i >= size:
         return
     if recorded:
+        if scalars[SKIPPED] != zero(param):
+            return
         lr = scalars[LR]
         first_step = scalars[FIRST]
         momentum = scalars[MOMENTUM]
@@ -115,6 +132,8 @@ def _adam(
     if i >= size:
         return
     if recorded:
+        if scalars[SKIPPED] != zero(param):
+            return
         step_size = scalars[STEP_SIZE]
         root_correction = scalars[ROOT]
         beta1 = scalars[MOMENTUM]
@@ -154,6 +173,8 @@ def _rmsprop(
     if i >= size:
         return
     if recorded:
+        if scalars[SKIPPED] != zero(param):
+            return
         lr = scalars[LR]
         momentum = scalars[MOMENTUM]
     p = param[i]
@@ -183,13 +204,20 @@ def changing(lr: float, step: int, beta1: float = 0.0, beta2: float = 0.0, weigh
 
 
 def _changing(
-    dtype: Any, state: Any, lr: float, step: int, beta1: float = 0.0, beta2: float = 0.0, weight_decay: float = 0.0
+    dtype: Any,
+    state: Any,
+    skip: Any,
+    lr: float,
+    step: int,
+    beta1: float = 0.0,
+    beta2: float = 0.0,
+    weight_decay: float = 0.0,
 ) -> tuple[list[float], Any]:
     """The numbers that change, and, if they are in the memory of the device, where: else None."""
     if state is None:
         return changing(lr, step, beta1, beta2, weight_decay), None
     scalars = module().empty(SCALARS, np.float64)
-    _scalars(1, state.view(np.float64), state, scalars, beta2, weight_decay)
+    _scalars(1, state.view(np.float64), state, skip, scalars, skip is not None, beta2, weight_decay)
     return [0.0] * SCALARS, scalars.astype(dtype, copy=False)
 
 
@@ -213,8 +241,9 @@ def sgd(
     first_step: bool,
     maximize: bool = False,
     state: Any = None,
+    skip: Any = None,
 ) -> None:
-    now, scalars = _changing(arrays[0].dtype, state, lr, 1 if first_step else 2)
+    now, scalars = _changing(arrays[0].dtype, state, skip, lr, 1 if first_step else 2)
     sign = -1 if maximize else 1
     _run(_sgd, outputs, arrays, scalars, now[LR], now[FIRST], sign, momentum, 1 - dampening, weight_decay, nesterov)
 
@@ -231,8 +260,9 @@ def adam(
     step: int,
     maximize: bool = False,
     state: Any = None,
+    skip: Any = None,
 ) -> None:
-    now, scalars = _changing(arrays[0].dtype, state, lr, step, beta1, beta2, weight_decay)
+    now, scalars = _changing(arrays[0].dtype, state, skip, lr, step, beta1, beta2, weight_decay)
     shrink, added = (now[SHRINK], 0.0) if decoupled else (1.0, weight_decay)
     sign = -1 if maximize else 1
     changed = now[STEP_SIZE], now[ROOT], shrink
@@ -249,7 +279,8 @@ def rmsprop(
     momentum: float,
     maximize: bool = False,
     state: Any = None,
+    skip: Any = None,
 ) -> None:
-    now, scalars = _changing(arrays[0].dtype, state, lr, 1)
+    now, scalars = _changing(arrays[0].dtype, state, skip, lr, 1)
     sign = -1 if maximize else 1
     _run(_rmsprop, outputs, arrays, scalars, now[LR], sign, alpha, 1 - alpha, eps, weight_decay, momentum)
