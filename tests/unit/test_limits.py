@@ -233,3 +233,9 @@ def test_numpy_functions_of_tensors() -> None:
     assert np.sum(x).item() == 11
     assert np.mean(x, axis=0).tolist() == [2, 3.5]
     assert np.argmax(x) == 3
+
+
+def test_infinity_on_a_diagonal(on_device: str) -> None:
+    """Beside it are zeros, not NaN."""
+    assert tinynet.diag_embed(tinynet.tensor([INF, 1.0])).tolist() == [[INF, 0], [0, 1]]
+    assert tinynet.diag_embed(tinynet.tensor([2, 3]), 1).tolist() == [[0, 2, 0], [0, 0, 3], [0, 0, 0]]

@@ -11,6 +11,7 @@ import numpy as np
 from ..device import xp
 from ..tensor import Tensor
 from ._common import wrap
+from .elementwise import where
 from .indexing import getitem
 from .shape import cat, expand, flatten, flip, meshgrid, movedim, narrow, pad, reshape, split, stack, transpose
 
@@ -159,8 +160,9 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     n = input.shape[-1]
     size = n + abs(offset)
     rows, columns = max(-offset, 0), max(offset, 0)
-    eye = input.unsqueeze(-1) * Tensor._make(xp(input._array).eye(n, dtype=input.dtype))
-    square = pad(eye, (columns, size - n - columns, rows, size - n - rows))
+    eye = Tensor._make(xp(input._array).eye(n, dtype=bool))
+    matrix = where(eye, input.unsqueeze(-1), 0.0 if input.is_floating_point() else 0)
+    square = pad(matrix, (columns, size - n - columns, rows, size - n - rows))
     return movedim(square, (-2, -1), (dim1, dim2))
 
 
