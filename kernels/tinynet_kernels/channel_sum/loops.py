@@ -7,47 +7,56 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from ..runtime.compiled import parallel
+from ..runtime.compiled import once, parallel
 
 PARTS = 16  # at most; fixed, so that the order of the sums is
 BLOCK = 64  # rows that are summed in the dtype of the array
 
 
+@once
+def _sum(x: Any, part: int, totals: Any) -> None:
+    """The sums of one part."""
+    rows, channels = x.shape
+    stop = (part + 1) * rows // totals.shape[0]
+    block = np.empty(channels, x.dtype)
+    for begin in range(part * rows // totals.shape[0], stop, BLOCK):
+        block[:] = 0
+        for row in range(begin, min(begin + BLOCK, stop)):
+            for c in range(channels):
+                block[c] += x[row, c]
+        for c in range(channels):
+            totals[part, c] += block[c]
+
+
+@once
+def _masked_sum(gy: Any, y: Any, gx: Any, part: int, totals: Any) -> None:
+    rows, channels = gy.shape
+    stop = (part + 1) * rows // totals.shape[0]
+    block = np.empty(channels, gy.dtype)
+    for begin in range(part * rows // totals.shape[0], stop, BLOCK):
+        block[:] = 0
+        for row in range(begin, min(begin + BLOCK, stop)):
+            for c in range(channels):
+                value = gy[row, c] if y[row, c] > 0 else gy.dtype.type(0)
+                gx[row, c] = value
+                block[c] += value
+        for c in range(channels):
+            totals[part, c] += block[c]
+
+
 @parallel
 def sums(x: Any) -> Any:
     """Float64 sums (parts, C) of the rows of each part of x (rows, C)."""
-    rows, channels = x.shape
-    parts = min(PARTS, (rows + BLOCK - 1) // BLOCK)
-    totals = np.zeros((parts, channels))
-    for part in prange(parts):
-        stop = (part + 1) * rows // parts
-        block = np.empty(channels, x.dtype)
-        for begin in range(part * rows // parts, stop, BLOCK):
-            block[:] = 0
-            for row in range(begin, min(begin + BLOCK, stop)):
-                for c in range(channels):
-                    block[c] += x[row, c]
-            for c in range(channels):
-                totals[part, c] += block[c]
+    totals = np.zeros((min(PARTS, (x.shape[0] + BLOCK - 1) // BLOCK), x.shape[1]))
+    for part in prange(totals.shape[0]):
+        _sum(x, part, totals)
     return totals
 
 
 @parallel
 def masked_sums(gy: Any, y: Any, gx: Any) -> Any:
     """gx = gy where y > 0, else 0; returns `sums(gx)`."""
-    rows, channels = gy.shape
-    parts = min(PARTS, (rows + BLOCK - 1) // BLOCK)
-    totals = np.zeros((parts, channels))
-    for part in prange(parts):
-        stop = (part + 1) * rows // parts
-        block = np.empty(channels, gy.dtype)
-        for begin in range(part * rows // parts, stop, BLOCK):
-            block[:] = 0
-            for row in range(begin, min(begin + BLOCK, stop)):
-                for c in range(channels):
-                    value = gy[row, c] if y[row, c] > 0 else gy.dtype.type(0)
-                    gx[row, c] = value
-                    block[c] += value
-            for c in range(channels):
-                totals[part, c] += block[c]
+    totals = np.zeros((min(PARTS, (gy.shape[0] + BLOCK - 1) // BLOCK), gy.shape[1]))
+    for part in prange(totals.shape[0]):
+        _masked_sum(gy, y, gx, part, totals)
     return totals

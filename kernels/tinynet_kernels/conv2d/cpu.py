@@ -72,7 +72,8 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
         step = g.stride[1] * padded.shape[3]
         grad = target[o].reshape(-1, c_group, kh * kw)
         parts = empty((shares, tiles * ROWS, matrix.shape[1]), x.dtype)
-        loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x), parts, grad)
+        loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x), parts)
+        loops.add_all_parts(parts, grad)
     if target is not gw:
         gw[...] = target
 

@@ -11,6 +11,7 @@ from ..runtime.compiled import once, parallel
 from ..runtime.simd import ROWS, WIDEST, tile1, tile2, tile4
 
 STEPS = 512  # pixels of gy that stay in the cache while all weights see them
+GROUP = 4  # vectors of columns whose weights stay in the cache
 PARTS = 8  # pieces of work in the weight gradient: fixed, so that the order of its sums is
 
 _inline: Any = njit(cache=True, inline="always")
@@ -130,9 +131,46 @@ def stretch(
 @once
 def _pieces(images: int, classes: Any, groups: int, pieces: int) -> Any:
     """So many positions are a piece of work, so many each class has, and so many pieces it and those before it are."""
-    counts = images * (classes[:, 1] - classes[:, 0]) * (classes[:, 3] - classes[:, 2])
-    size = counts.sum() * groups // (pieces * ROWS) * ROWS + ROWS
-    return size, counts, np.cumsum((counts + size - 1) // size)
+    counts, ends = np.empty(classes.shape[0], np.int64), np.empty(classes.shape[0], np.int64)
+    total = end = 0
+    for kind in range(classes.shape[0]):
+        row0, row1, column0, column1 = classes[kind, 0], classes[kind, 1], classes[kind, 2], classes[kind, 3]
+        counts[kind] = images * (row1 - row0) * (column1 - column0)
+        total += counts[kind]
+    size = total * groups // (pieces * ROWS) * ROWS + ROWS
+    for kind in range(classes.shape[0]):
+        end += (counts[kind] + size - 1) // size
+        ends[kind] = end
+    return size, counts, ends
+
+
+@once
+def _piece(
+    x: Any,
+    x_image: int,
+    x_step: int,
+    plan: Any,
+    piece: int,
+    size: int,
+    counts: Any,
+    ends: Any,
+    w: Any,
+    init: Any,
+    y: Any,
+    y_image: int,
+    channels: int,
+    floor: Any,
+    lanes: int,
+) -> None:
+    """The piece of `product` with this number."""
+    start, chunk = piece // ends[-1] * GROUP * lanes, piece % ends[-1]
+    stop = min(start + GROUP * lanes, channels)
+    kind = 0
+    while chunk >= ends[kind]:
+        kind += 1
+    begin = (chunk - (ends[kind - 1] if kind else 0)) * size
+    end = min(begin + size, counts[kind])
+    stretch(x, x_image, x_step, plan, kind, begin, end, w, init, y, y_image, start, stop, floor, lanes)
 
 
 @parallel
@@ -155,63 +193,64 @@ def product(
 
     Flat x and y. w is a panel: (blocks of columns, taps, columns of a block), of whole vectors; init is as long as its rows.
     """
-    classes = plan[3]
-    group = 4 * lanes  # columns whose weights stay in the cache
-    groups = (channels + group - 1) // group
-    size, counts, ends = _pieces(images, classes, groups, pieces)
+    groups = (channels + GROUP * lanes - 1) // (GROUP * lanes)
+    size, counts, ends = _pieces(images, plan[3], groups, pieces)
     for piece in prange(groups * ends[-1]):
-        start, chunk = np.int64(piece // ends[-1] * group), np.int64(piece % ends[-1])
-        stop = min(start + group, channels)
-        kind = 0
-        while chunk >= ends[kind]:
-            kind += 1
-        begin = (chunk - (ends[kind - 1] if kind else 0)) * size
-        end = min(begin + size, counts[kind])
-        stretch(x, x_image, x_step, plan, kind, begin, end, w, init, y, y_image, start, stop, floor, lanes)
+        _piece(x, x_image, x_step, plan, piece, size, counts, ends, w, init, y, y_image, channels, floor, lanes)
+
+
+@once
+def _pack(b: Any, steps: Any, counts: Any, block: int, first: int, last: int, panel: Any) -> None:
+    """Rows first to last - 1 of each of the counts[0] of a block."""
+    outer, inner, columns = counts
+    width = panel.shape[2]
+    have, start = min(width, columns - block * width), block * width * steps[2]
+    if steps[2] == 1:
+        for j in range(first, last):
+            for i in range(outer):
+                for n in range(have):
+                    panel[block, i * inner + j, n] = b[start + i * steps[0] + j * steps[1] + n]
+    else:
+        for n in range(have):
+            for j in range(first, last):
+                for i in range(outer):
+                    panel[block, i * inner + j, n] = b[start + i * steps[0] + j * steps[1] + n * steps[2]]
+    for j in range(first, last):
+        for i in range(outer):
+            for n in range(have, width):
+                panel[block, i * inner + j, n] = 0
 
 
 @parallel
 def pack(b: Any, steps: Any, counts: Any, panel: Any) -> None:
     """Row i * counts[1] + j of the panel (blocks, rows, width) gets b[i * steps[0] + j * steps[1] + n * steps[2]] for all n up
     to counts[2], in blocks of `width`, with zeros beyond its end."""
-    blocks, _, width = panel.shape
-    outer, inner, columns = counts
-    step = max(1, 64 // outer)  # so that the rows of a piece stay in the nearest cache
-    pieces = (inner + step - 1) // step
-    for piece in prange(blocks * pieces):
-        block, first = piece // pieces, piece % pieces * step
-        last, have = min(first + step, inner), min(width, columns - block * width)
-        start = block * width * steps[2]
-        if steps[2] == 1:
-            for j in range(first, last):
-                for i in range(outer):
-                    for n in range(have):
-                        panel[block, i * inner + j, n] = b[start + i * steps[0] + j * steps[1] + n]
-        else:
-            for n in range(have):
-                for j in range(first, last):
-                    for i in range(outer):
-                        panel[block, i * inner + j, n] = b[start + i * steps[0] + j * steps[1] + n * steps[2]]
-        for j in range(first, last):
-            for i in range(outer):
-                for n in range(have, width):
-                    panel[block, i * inner + j, n] = 0
+    step = max(1, 64 // counts[0])  # so that the rows of a piece stay in the nearest cache
+    pieces = (counts[1] + step - 1) // step
+    for piece in prange(panel.shape[0] * pieces):
+        first = piece % pieces * step
+        _pack(b, steps, counts, piece // pieces, first, min(first + step, counts[1]), panel)
+
+
+@once
+def _pad(x: Any, line: int, y: Any) -> None:
+    """One of the lines of pixels, counted over all images."""
+    top, left = (y.shape[1] - x.shape[1]) // 2, (y.shape[2] - x.shape[2]) // 2
+    n, row = line // y.shape[1], line % y.shape[1] - top
+    target = y[n, row + top]
+    if row < 0 or row >= x.shape[1]:
+        target[:] = 0
+    else:
+        target[:left] = 0
+        target[left : left + x.shape[2]] = x[n, row]
+        target[left + x.shape[2] :] = 0
 
 
 @parallel
 def pad(x: Any, y: Any) -> None:
     """y (N, H, W, C) = x with as many zeros on both sides of its rows and columns as y is larger."""
-    images, height, width, _ = x.shape
-    top, left = (y.shape[1] - height) // 2, (y.shape[2] - width) // 2
-    for line in prange(images * y.shape[1]):
-        n, row = line // y.shape[1], line % y.shape[1] - top
-        target = y[n, row + top]
-        if row < 0 or row >= height:
-            target[:] = 0
-        else:
-            target[:left] = 0
-            target[left : left + width] = x[n, row]
-            target[left + width :] = 0
+    for line in prange(y.shape[0] * y.shape[1]):
+        _pad(x, line, y)
 
 
 @once
@@ -276,43 +315,44 @@ def add_parts(parts: Any, c: int, gw: Any) -> None:
             gw[o, c, k] = total[o]
 
 
+@parallel
+def add_all_parts(parts: Any, gw: Any) -> None:
+    for c in prange(gw.shape[1]):
+        add_parts(parts, c, gw)
+
+
 @once
 def _share(
     x: Any,
     x_step: int,
     lines: Any,
-    first: int,
-    last: int,
     offsets: Any,
-    tiles: Any,
     gy: Any,
-    width: int,
-    sums: Any,
     lanes: int,
+    parts: Any,
+    item: int,
+    teams: int,
 ) -> None:
-    """`window_products` into sums that are 0 before, as many lines at a time as keep gy in the cache."""
-    sums[tiles[0] * ROWS * width : tiles[1] * ROWS * width] = 0
-    step = max(1, STEPS // max(1, lines[2])) if lines.size else 1
+    """The piece of work of `weight_grad` with this number: a share of the lines for a team's tiles."""
+    share, team = item // teams, item % teams
+    count, tiles, width = lines.size // 3, parts.shape[1] // ROWS, gy.shape[1]
+    size = (count + parts.shape[0] - 1) // parts.shape[0]
+    first, last = share * size, min((share + 1) * size, count)
+    own = team * tiles // teams, (team + 1) * tiles // teams
+    parts[share, own[0] * ROWS : own[1] * ROWS] = 0
+    sums = parts[share].reshape(-1)
+    step = max(1, STEPS // max(1, lines[2])) if count else 1
     for s in range(first, last, step):
-        window_products(x, x_step, lines, s, min(s + step, last), offsets, tiles, gy, width, sums, lanes)
+        window_products(x, x_step, lines, s, min(s + step, last), offsets, own, gy.reshape(-1), width, sums, lanes)
 
 
 @parallel
-def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: int, parts: Any, gw: Any) -> None:
-    """gw[o, c, k] = sum over the lines and s of x[line + offsets[k, c] + s * x_step] * gy[line, s, o].
+def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: int, parts: Any) -> None:
+    """Parts whose sum, `add_all_parts`, is that over the lines and s of x[line + offsets[k, c] + s * x_step] * gy[line, s, o].
 
-    `lines` is the table of taps that `runtime.simd.tile` wants, one for each line of pixels. Each share of them is summed by
-    itself, and the sums are added in their order. `parts` (shares, offsets up to a multiple of ROWS, columns of gy) is for
-    its own use.
+    `lines` is the table of taps that `runtime.simd.tile` wants, one for each line of pixels. Each part (offsets up to a
+    multiple of ROWS, columns of gy) is of a share of them.
     """
-    flat, width = gy.reshape(-1), gy.shape[1]
-    count, tiles, shares = lines.size // 3, parts.shape[1] // ROWS, parts.shape[0]
-    teams = min(tiles, PARTS)
-    size = (count + shares - 1) // shares
-    for item in prange(shares * teams):
-        share, team = item // teams, item % teams
-        begin, end = share * size, min((share + 1) * size, count)
-        own = team * tiles // teams, (team + 1) * tiles // teams
-        _share(x, x_step, lines, begin, end, offsets, own, flat, width, parts[share].reshape(-1), lanes)
-    for c in prange(gw.shape[1]):
-        add_parts(parts, c, gw)
+    teams = min(parts.shape[1] // ROWS, PARTS)
+    for item in prange(parts.shape[0] * teams):
+        _share(x, x_step, lines, offsets, gy, lanes, parts, item, teams)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..conv2d import positions
 from ..conv2d.cpu import PIECES, channels_last, conv2d, filters, lanes, lines_of, operands, taps_of
-from ..conv2d.loops import STEPS
+from ..conv2d.loops import STEPS, add_all_parts
 from ..max_pool2d.cpu import max_pool2d
 from ..runtime.memory import empty
 from ..runtime.simd import ROWS
@@ -126,9 +126,10 @@ def conv2d_max_pool2d_grad(
         *(channels_last(a, (0, 0)) for a in (gy, y, indices)),
         *(activation == "relu", pool.kernel, pool.stride),
         *(padded.reshape(-1), padded[0].size, g.stride[1] * padded.shape[3], lines, taps),
-        *(height, width, gw.reshape(*gw.shape[:2], -1), plan, weights),
+        *(height, width, plan, weights),
         *(target.reshape(-1), target.size // images, inputs, lanes(x), parts),
     )
+    add_all_parts(parts, gw.reshape(*gw.shape[:2], -1))
     gb[...] = totals.sum(axis=0)
     if rest and target is not moved:
         moved[...] = target

@@ -7,10 +7,39 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from ..conv2d.loops import add_parts, stretch, window_products
+from ..conv2d.loops import stretch, window_products
 from ..max_pool2d.loops import pool_line
 from ..runtime.compiled import once, parallel
 from ..runtime.simd import ROWS
+
+
+@once
+def _pooled(
+    x: Any,
+    x_image: int,
+    plan: Any,
+    w: Any,
+    init: Any,
+    floor: Any,
+    lanes: int,
+    height: int,
+    width: int,
+    y: Any,
+    indices: Any,
+    window: Any,
+    first: int,
+    last: int,
+) -> None:
+    """What `pooled` does for the images first to last - 1."""
+    channels, classes = y.shape[3], plan[3]
+    image = np.empty((height, width, channels), x.dtype)
+    flat = image.reshape(-1)
+    for n in range(first, last):
+        for kind in range(classes.shape[0]):
+            count = (classes[kind, 1] - classes[kind, 0]) * (classes[kind, 3] - classes[kind, 2])
+            stretch(x[n * x_image :], 0, 1, plan, kind, 0, count, w, init, flat, 0, 0, channels, floor, lanes)
+        for row in range(y.shape[1]):
+            pool_line(image, row, y[n, row], indices[n, row], window)
 
 
 @parallel
@@ -30,18 +59,11 @@ def pooled(
     pieces: int,
 ) -> None:
     """y and indices (N, PH, PW, O): the pooling of `product`'s images, each of which stays in the cache."""
-    images, channels = y.shape[0], y.shape[3]
-    classes = plan[3]
+    images = y.shape[0]
     chunks = min(images, pieces)
     for chunk in prange(chunks):
-        image = np.empty((height, width, channels), x.dtype)
-        flat = image.reshape(-1)
-        for n in range(chunk * images // chunks, (chunk + 1) * images // chunks):
-            for kind in range(classes.shape[0]):
-                count = (classes[kind, 1] - classes[kind, 0]) * (classes[kind, 3] - classes[kind, 2])
-                stretch(x[n * x_image :], 0, 1, plan, kind, 0, count, w, init, flat, 0, 0, channels, floor, lanes)
-            for row in range(y.shape[1]):
-                pool_line(image, row, y[n, row], indices[n, row], window)
+        first, last = chunk * images // chunks, (chunk + 1) * images // chunks
+        _pooled(x, x_image, plan, w, init, floor, lanes, height, width, y, indices, window, first, last)
 
 
 @once
@@ -96,22 +118,21 @@ def _gradients(
     gx_image: int,
     inputs: int,
     lanes: int,
-    first: int,
-    last: int,
-    products: Any,
+    parts: Any,
     totals: Any,
+    share: int,
 ) -> None:
-    """What `gradients` does for the images first to last - 1, as many at a time as `lines` has.
-
-    Writes products, a flat (taps, O), and adds to totals (O,).
-    """
+    """What `gradients` does for a share of the images, as many at a time as `lines` has."""
+    shares, images = parts.shape[0], gy.shape[0]
+    first, last = share * images // shares, (share + 1) * images // shares
     channels, tiles = gy.shape[3], (offsets.size + ROWS - 1) // ROWS
     at_once = max(1, lines.size // (3 * height))
     some = np.empty((at_once, height, width, channels), gy.dtype)
     flat = some.reshape(-1)
     line, sums = np.empty((gy.shape[2], channels), gy.dtype), np.empty(channels, gy.dtype)
     start = np.zeros(w.shape[0] * w.shape[2], gy.dtype)
-    products[:] = 0
+    parts[share] = 0
+    products = parts[share].reshape(-1)
     floor = gy.dtype.type(-np.inf)
     while first < last:
         count = min(at_once, last - first)
@@ -120,7 +141,7 @@ def _gradients(
             n = first + i
             _spread(gy[n], y[n], indices[n], active, kernel, stride, line, sums, some[i])
         for c in range(channels):
-            totals[c] += sums[c]
+            totals[share, c] += sums[c]
         source = x[first * x_image :]
         window_products(source, x_step, lines, 0, count * height, offsets, (0, tiles), flat, channels, products, lanes)
         if inputs:
@@ -150,7 +171,6 @@ def gradients(
     offsets: Any,
     height: int,
     width: int,
-    gw: Any,
     plan: Any,
     w: Any,
     gx: Any,
@@ -159,20 +179,16 @@ def gradients(
     lanes: int,
     parts: Any,
 ) -> Any:
-    """The gradients of the pooled convolution: gw (O, C, window), gx, flat, if inputs > 0, and that of the bias in shares.
+    """The gradients of the pooled convolution: of the weight in `parts`, as `weight_grad`'s, and that of the bias, likewise,
+    as the result; of the input, flat, in gx, if inputs > 0.
 
     gy, y and indices are (N, PH, PW, O), the convolution's result (height, width), O whole vectors. x, `lines` and `offsets`
     are those of `weight_grad` for some images, which are taken at a time; `plan` and w those of the gradient of the input.
-    `parts`, as `weight_grad`'s, is for its own use.
     """
-    images, shares = gy.shape[0], parts.shape[0]
-    totals = np.zeros((shares, gy.shape[3]))
-    for share in prange(shares):
-        first, last = share * images // shares, (share + 1) * images // shares
+    totals = np.zeros((parts.shape[0], gy.shape[3]))
+    for share in prange(parts.shape[0]):
         _gradients(
             *(gy, y, indices, active, kernel, stride, x, x_image, x_step, lines, offsets, height, width),
-            *(plan, w, gx, gx_image, inputs, lanes, first, last, parts[share].reshape(-1), totals[share]),
+            *(plan, w, gx, gx_image, inputs, lanes, parts, totals, share),
         )
-    for c in prange(gw.shape[1]):
-        add_parts(parts, c, gw)
     return totals

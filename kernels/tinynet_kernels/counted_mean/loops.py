@@ -55,6 +55,26 @@ def _row(x: Any, label: int, smoothing: Any, share: Any, grad: Any) -> Any:
     return loss
 
 
+@once
+def _rows(
+    logits: Any,
+    labels: Any,
+    ignore_index: int,
+    smoothing: Any,
+    share: Any,
+    first: int,
+    last: int,
+    result: Any,
+    grad: Any,
+) -> None:
+    """What `losses` does for the rows first to last - 1."""
+    for n in range(first, last):
+        if labels[n] == ignore_index:
+            grad[n] = 0
+        else:
+            result[n] = _row(logits[n], labels[n], smoothing, share, grad[n])
+
+
 @parallel
 def losses(logits: Any, labels: Any, ignore_index: int, smoothing: Any, share: Any, grad: Any) -> Any:
     """The float64 loss of each row (N,) and, in grad (N, C), `share` times its gradient: 0 where the row is ignored."""
@@ -62,9 +82,6 @@ def losses(logits: Any, labels: Any, ignore_index: int, smoothing: Any, share: A
     result = np.zeros(rows)
     step = max(1, PIECE // classes)
     for piece in prange((rows + step - 1) // step):
-        for n in range(piece * step, min((piece + 1) * step, rows)):
-            if labels[n] == ignore_index:
-                grad[n] = 0
-            else:
-                result[n] = _row(logits[n], labels[n], smoothing, share, grad[n])
+        first, last = piece * step, min((piece + 1) * step, rows)
+        _rows(logits, labels, ignore_index, smoothing, share, first, last, result, grad)
     return result

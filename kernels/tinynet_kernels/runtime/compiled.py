@@ -34,7 +34,7 @@ def parallel(function: Callable[..., Any], **options: Any) -> Any:
     """A compiled function whose `prange` loops run in parallel, and nothing else: a parallel region for each small array
     that it fills or adds up would take longer than that, to run and to compile. For `options` see `numba.njit`."""
     no = dict.fromkeys(("comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil", "fusion"), False)
-    return njit(function, parallel=no, cache=True, nogil=True, **options)
+    return njit(function, parallel=no, cache=True, nogil=True, no_cfunc_wrapper=True, **options)
 
 
 def once(function: Callable[..., Any], **options: Any) -> Any:
@@ -42,7 +42,7 @@ def once(function: Callable[..., Any], **options: Any) -> Any:
 
     All integers are int64 to it. It cannot be called from Python.
     """
-    compiled = njit(function, cache=True, nogil=True, **options)
+    compiled = njit(function, cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
 
     @intrinsic
     def call(context: Any, *args: Any) -> Any:
