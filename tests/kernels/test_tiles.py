@@ -127,10 +127,13 @@ def test_tuner(tmp_path: Path) -> None:
     plans = product(512, 512, 512).plans()
     seconds = {plan: 1.0 + 0.1 * i for i, plan in enumerate(plans)} | {plans[2]: 0.5}
 
-    def run(plan: Plan) -> None:
-        nonlocal clock
-        ran.append(plan)
-        clock += seconds[plan]
+    def run(plan: Plan) -> Callable[[], None]:
+        def launch() -> None:
+            nonlocal clock
+            ran.append(plan)
+            clock += seconds[plan]
+
+        return launch
 
     def timer(call: Callable[[], None]) -> float:
         begin = clock
@@ -145,8 +148,15 @@ def test_tuner(tmp_path: Path) -> None:
     assert Tuner(path, timer).choose("key", plans, run) == plans[2]
     assert Tuner(path, timer).choose("key", plans[:2], run) == plans[0]  # what was kept is no longer offered
     assert ran == plans[:2]
-    path.write_text("{")
-    assert Tuner(path, timer).choose("key", plans, run) == plans[2]
+    for damage in ("{", "[1]", "\0"):
+        path.write_text(damage)
+        assert Tuner(path, timer).choose("key", plans, run) == plans[2]
+    one, other = (
+        Tuner(path, timer),
+        Tuner(path, timer),
+    )  # two processes: neither takes from the file what the other found
+    one.choose("one", plans, run), other.choose("other", plans, run)
+    assert json.loads(path.read_text()) == dict.fromkeys(("key", "one", "other"), str(plans[2]))
 
 
 class Recorder:

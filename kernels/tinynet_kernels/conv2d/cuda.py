@@ -100,7 +100,9 @@ def _sum_over_pixels(g: Geometry, t: Tables, x: Any, gy: Any, gw: Any) -> Callab
 
         return launch
 
-    return prepared(tuning.plan("conv2d_weight_grad", product, lambda plan: prepared(plan)(x, gy, gw)))
+    return prepared(
+        tuning.plan("conv2d_weight_grad", product, lambda plan: functools.partial(prepared(plan), x, gy, gw))
+    )
 
 
 def _gathered_product(
@@ -133,7 +135,7 @@ def _gathered_product(
         start = kernel.prepared(x, blocks, *sizes, plan.length, *ends)
         return lambda x, w, bias, y: start(x, w, bias, y, *parts_of(y, splits), *where)
 
-    return prepared(tuning.plan("conv2d", product, lambda plan: prepared(plan)(x, w, bias, y)))
+    return prepared(tuning.plan("conv2d", product, lambda plan: functools.partial(prepared(plan), x, w, bias, y)))
 
 
 def _forward_tables(g: Geometry, x: Any) -> Tables:

@@ -51,10 +51,10 @@ def _choose(call: _Call) -> Launch:
     wide = sizes.wide and aligned(call.a, call.b, call.y)
     product = tuning.Product(sizes.m, sizes.n, sizes.k, sizes.batches, size, tuning.allowed(size, wide))
 
-    def run(plan: tuning.Plan) -> None:
-        _prepared(call, wide, plan)(call.a, call.b, call.bias, call.y)
+    def trial(plan: tuning.Plan) -> Callable[[], None]:
+        return functools.partial(_prepared(call, wide, plan), call.a, call.b, call.bias, call.y)
 
-    return _prepared(call, wide, tuning.plan("matmul", product, run))
+    return _prepared(call, wide, tuning.plan("matmul", product, trial))
 
 
 def _prepared(call: _Call, wide: bool, plan: tuning.Plan) -> Launch:

@@ -26,6 +26,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +100,7 @@ def best(product: Product, multiprocessors: int) -> list[Plan]:
 
 
 class Tuner:
-    """Finds the fastest plan by trying, and keeps what it found in a JSON file.
+    """Finds the fastest plan by trying, and keeps what it found in a JSON file, which several processes may share.
 
     path   the file; one that cannot be read counts as empty.
     timer  `timer(run)` returns seconds that `run()` takes on the device.
@@ -107,53 +108,65 @@ class Tuner:
 
     def __init__(self, path: Path, timer: Callable[[Callable[[], None]], float]) -> None:
         self.path, self.timer = path, timer
-        try:
-            self.found: dict[str, str] = json.loads(path.read_text())
-        except (OSError, ValueError):
-            self.found = {}
+        self.found = self._read()
 
-    def choose(self, key: str, plans: Sequence[Plan], run: Callable[[Plan], None]) -> Plan:
-        """The plan kept for `key`, or else the one that `run` is fastest with, which is then kept."""
+    def choose(self, key: str, plans: Sequence[Plan], trial: Callable[[Plan], Callable[[], None]]) -> Plan:
+        """The plan kept for `key`, or else the one whose `trial(plan)` takes the shortest, which is then kept."""
         named = {str(plan): plan for plan in plans}
         if self.found.get(key) not in named:
-            seconds = {name: self.timer(functools.partial(run, plan)) for name, plan in named.items()}
+            seconds = {name: self.timer(trial(plan)) for name, plan in named.items()}
             self.found[key] = min(seconds, key=lambda name: seconds[name])
             self._save()
         return named[self.found[key]]
 
+    def _read(self) -> dict[str, str]:
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def _save(self) -> None:
+        """Writes a file beside the old one and puts it in its place. What others have found since stays; of two that write
+        at once the first may have to be found again.
+        """
+        self.found = {**self._read(), **self.found}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.path.parent)
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(self.found, file, indent=1, sort_keys=True)
         os.replace(name, self.path)
 
 
 def cold_time(run: Callable[[], None], repeats: int = 5) -> float:
-    """The median of the seconds that `run()` takes on the current device, each time with nothing useful in the L2 cache."""
+    """The median of the seconds that `run()` takes on the current device, each time with nothing useful in the L2 cache.
+
+    What sweeps the cache also keeps the device busy until the host has launched what is timed, so that only the device's
+    time is.
+    """
     import cupy
 
     size = cupy.cuda.Device().attributes["L2CacheSize"]
-    sweep = cupy.empty(max(2 * size, 1), "uint8")
+    sweep = cupy.empty(max(4 * size, 1 << 27), "uint8")
+    events = [(cupy.cuda.Event(), cupy.cuda.Event()) for _ in range(repeats)]
     run()  # compiles
-    seconds: list[float] = []
-    for _ in range(repeats):
+    for begin, end in events:
         sweep.fill(0)
-        begin, end = cupy.cuda.Event(), cupy.cuda.Event()
         begin.record()
         run()
         end.record()
         end.synchronize()
-        seconds.append(cupy.cuda.get_elapsed_time(begin, end) / 1e3)
-    return float(statistics.median(seconds))
+    return statistics.median(float(cupy.cuda.get_elapsed_time(*pair)) / 1e3 for pair in events)
 
 
-def plan(kernel: str, product: Product, run: Callable[[Plan], None]) -> Plan:
-    """The plan for a product on the current device. `run(plan)` computes it, should plans have to be timed."""
+def plan(kernel: str, product: Product, trial: Callable[[Plan], Callable[[], None]]) -> Plan:
+    """The plan for a product on the current device. Should plans have to be timed, `trial(plan)` gives what launches it."""
     if autotuning() and settled():
         name, count = _device()
-        key = f"{name}: {kernel} {product.m}x{product.n}x{product.k}x{product.batches} in {8 * product.itemsize} bits"
-        return _tuner().choose(key, _best(product, count)[:CANDIDATES_TIMED], run)
+        key = f"{kernel} {product.m}x{product.n}x{product.k}x{product.batches} in {8 * product.itemsize} bits"
+        if len(product.allowed) < len(allowed(product.itemsize)):
+            key += ", narrow"
+        return _tuner().choose(f"{name}, {_versions()}: {key}", _best(product, count)[:CANDIDATES_TIMED], trial)
     return _best(product, _device()[1])[0]
 
 
@@ -224,6 +237,14 @@ def _properties(device: int) -> tuple[str, int]:
 
     properties = cupy.cuda.runtime.getDeviceProperties(device)
     return properties["name"].decode(), properties["multiProcessorCount"]
+
+
+@functools.cache
+def _versions() -> str:
+    """Of what makes the device's code."""
+    import cupy
+
+    return f"driver {cupy.cuda.runtime.driverGetVersion()}, numba-cuda {metadata.version('numba-cuda')}"
 
 
 def _capturing() -> bool:
