@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 SHORT = 1 << 12  # elements that NumPy sums sooner
+SHORTER = 1 << 10  # elements that NumPy masks and sums sooner
 
 
 def channel_sum(outputs: tuple[Any], x: Any) -> None:
@@ -27,14 +28,18 @@ def relu_grad(outputs: tuple[Any, ...], gy: Any, y: Any, weight: Any = None) -> 
     gx, sums, *swapped = outputs
     if swapped:
         swapped[0][...] = weight.swapaxes(0, 1)
-    matrices = [rows_of(a) for a in (gy, y, gx)]
-    if gy.size < SHORT or any(m is None for m in matrices):
-        gx[...] = np.where(y > 0, gy, np.zeros_like(gy))
+    of_y, of_gx = rows_of(y), rows_of(gx)
+    if gy.size < SHORTER or of_y is None or of_gx is None:
+        gx[...] = np.where(y > 0, gy, gy.dtype.type(0))
         channel_sum((sums,), gx)
         return
     from . import loops
 
-    sums[...] = loops.masked_sums(*matrices).sum(axis=0)
+    of_gy = rows_of(gy)
+    if of_gy is None:
+        gx[...] = gy
+        of_gy = of_gx
+    sums[...] = loops.masked_sums(of_gy, of_y, of_gx).sum(axis=0)
 
 
 def rows_of(x: Any) -> Any:

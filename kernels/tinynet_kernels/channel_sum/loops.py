@@ -37,7 +37,8 @@ def _masked_sum(gy: Any, y: Any, gx: Any, part: int, totals: Any) -> None:
         block[:] = 0
         for row in range(begin, min(begin + BLOCK, stop)):
             for c in range(channels):
-                value = gy[row, c] if y[row, c] > 0 else gy.dtype.type(0)
+                value = gy[row, c]  # read in any case, as a vector of them is
+                value = value if y[row, c] > 0 else gy.dtype.type(0)
                 gx[row, c] = value
                 block[c] += value
         for c in range(channels):

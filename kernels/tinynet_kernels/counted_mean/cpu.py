@@ -25,12 +25,9 @@ def mean_cross_entropy(
     from . import loops
 
     mean, share, grad = outputs
-    real = logits.dtype.type
-    count = int(np.count_nonzero(labels != ignore_index))
-    share[...] = 1 / count if count else np.inf
     target = grad if grad.flags.c_contiguous else np.empty(grad.shape, grad.dtype)
     rows, classes = np.ascontiguousarray(logits), np.ascontiguousarray(labels, np.int64)
-    losses = loops.losses(rows, classes, ignore_index, real(label_smoothing), real(share), target)
-    mean[...] = losses.sum() / count if count else np.nan
+    count, total = loops.losses(rows, classes, ignore_index, logits.dtype.type(label_smoothing), target)
+    share[...], mean[...] = (1 / count, total / count) if count else (np.inf, np.nan)
     if target is not grad:
         grad[...] = target

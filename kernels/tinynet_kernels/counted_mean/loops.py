@@ -76,12 +76,20 @@ def _rows(
 
 
 @parallel
-def losses(logits: Any, labels: Any, ignore_index: int, smoothing: Any, share: Any, grad: Any) -> Any:
-    """The float64 loss of each row (N,) and, in grad (N, C), `share` times its gradient: 0 where the row is ignored."""
+def losses(logits: Any, labels: Any, ignore_index: int, smoothing: Any, grad: Any) -> Any:
+    """The number of rows that are not ignored, the float64 sum of their losses and, in grad (N, C), the gradient of the mean:
+    0 where the row is ignored."""
     rows, classes = logits.shape
     result = np.zeros(rows)
+    count = 0
+    for n in range(rows):
+        count += labels[n] != ignore_index
+    share = grad.dtype.type(1 / max(count, 1))
     step = max(1, PIECE // classes)
     for piece in prange((rows + step - 1) // step):
         first, last = piece * step, min((piece + 1) * step, rows)
         _rows(logits, labels, ignore_index, smoothing, share, first, last, result, grad)
-    return result
+    total = 0.0
+    for n in range(rows):
+        total += result[n]
+    return count, total
