@@ -217,6 +217,15 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert datasets.cache_dir() == Path("/mine")
 
 
+def test_a_damaged_copy_of_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read in a thread; the error is the caller's, each time."""
+    monkeypatch.setattr(datasets.mnist, "_unpacking", {})
+    monkeypatch.setitem(datasets.mnist.CHECKSUMS, "t10k-labels-idx1-ubyte", "0" * 64)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"t10k-labels-idx1-ubyte.xz is damaged \(wrong checksum\)"):
+            datasets.MNIST(train=False)
+
+
 def test_mnist_as_torchvisions_users_write_it(tmp_path: Path) -> None:
     data = datasets.MNIST(tmp_path, train=False, download=True, transform=tinynet.transforms.ToTensor())
     assert len(data) == 10_000

@@ -52,6 +52,14 @@ def test_an_idle_process_is_not_judged() -> None:
     assert Machine().run(1.0, rate=500, busy=0.1) == 4
 
 
+def test_what_was_before_the_first_loop_is_not_judged() -> None:
+    """Such as data that is unpacked in threads beside imports."""
+    machine = Machine()
+    machine.now, machine.used, machine.interruptions = 1.0, 2.0, 2000.0
+    assert machine.run(1.0, rate=0) == 4
+    assert machine.applied == [4]
+
+
 def test_other_threads_do_not_count() -> None:
     machine = Machine()
     other = threading.Thread(target=machine.run, args=(1.0, 1000))

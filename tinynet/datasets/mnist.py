@@ -7,6 +7,7 @@ import lzma
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from ..tensor import Tensor
@@ -22,15 +23,40 @@ CHECKSUMS = {
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
 }
 
-_loaded: dict[str, Any] = {}
+_PARTS = {part: (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte") for part in ("train", "t10k")}
+_unpacking: dict[str, _Unpacking] = {}
 
 
-def _embedded(name: str) -> Any:
-    """The array of a file inside the package, checked and kept. ValueError if the file is damaged."""
-    if name not in _loaded:
-        packed = (resources.files(__package__) / "data" / f"{name}.xz").read_bytes()
-        _loaded[name] = parse_idx(verified(packed, name), name)
-    return _loaded[name]
+def begin(part: str) -> _Unpacking:
+    """Begins to unpack "train" or "t10k" of the copy inside the package: the former takes more than half a second."""
+    if part not in _unpacking:
+        _unpacking[part] = _Unpacking(part)
+        _unpacking[part].start()
+    return _unpacking[part]
+
+
+class _Unpacking(Thread):
+    """Reads the images and labels of a part, in a thread of its own."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__(name=f"unpacking MNIST's {part}", daemon=True)
+        self.part = part
+        self.arrays: list[Any] = []  # images and labels
+        self.error: ValueError | OSError | None = None
+
+    def run(self) -> None:
+        try:
+            for name in _PARTS[self.part]:
+                packed = (resources.files(__package__) / "data" / f"{name}.xz").read_bytes()
+                self.arrays.append(parse_idx(verified(packed, name), name))
+        except (ValueError, OSError) as error:
+            self.error = error
+
+    def result(self) -> list[Any]:
+        self.join()
+        if self.error is not None:
+            raise self.error
+        return self.arrays
 
 
 def verified(packed: bytes, name: str) -> bytes:
@@ -67,8 +93,7 @@ class MNIST(ImageDataset):
         download: bool = False,
     ) -> None:
         if root is None or (download and not _has_files(Path(root))):
-            part = "train" if train else "t10k"
-            images, labels = _embedded(f"{part}-images-idx3-ubyte"), _embedded(f"{part}-labels-idx1-ubyte")
+            images, labels = begin("train" if train else "t10k").result()
         else:
             images, labels = load_folder(root)[0 if train else 2 :][:2]
         super().__init__(images, labels, transform, target_transform)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import report, schedules
+from .. import datasets, report, schedules
 from .building import build
 from .options import config, fail, parser
 
@@ -33,6 +33,9 @@ def main(argv: list[str] | None = None) -> int:
             fail(f"--profile {args.profile}: there is no folder {args.profile.parent}")
         if args.report:
             report.require_matplotlib()
+        if args.dataset == "mnist" and args.data_dir is None:
+            for part in ("train", "t10k"):  # beside the imports
+                datasets.mnist.begin(part)
         with nullcontext() if args.quiet else _compiling_is_announced():
             return run(args, state)
     except MemoryError as error:

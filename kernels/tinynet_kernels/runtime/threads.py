@@ -40,12 +40,17 @@ class Team:
         self.most = self.count = most
         self.clock, self.usage, self.apply = clock, usage, apply
         self.owner = get_ident()
-        self._begin()
+        self.end: float | None = (
+            None  # of the window, which begins when the first loop does: what was before is not judged
+        )
 
     def look(self) -> None:
         """To be called now and then: the number of threads for what comes next."""
         now = self.clock()
-        if now < self.end or get_ident() != self.owner:
+        if (self.end is not None and now < self.end) or get_ident() != self.owner:
+            return
+        if self.end is None:
+            self._begin()
             return
         interruptions, seconds = (b - a for a, b in zip(self.before, self.usage()))
         if self.count > 1 and interruptions > OFTEN * seconds > OFTEN * WINDOW / 2:
