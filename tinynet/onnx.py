@@ -280,7 +280,6 @@ for _name, _op in {
     **{"Exp": "Exp", "Log": "Log", "Sqrt": "Sqrt", "Reciprocal": "Reciprocal", "Abs": "Abs", "Clone": "Identity"},
     **{"Sin": "Sin", "Cos": "Cos", "Tan": "Tan", "Tanh": "Tanh", "Maximum": "Max", "Minimum": "Min"},
     **{"Arcsin": "Asin", "Arccos": "Acos", "Arctan": "Atan", "Sinh": "Sinh", "Cosh": "Cosh"},
-    **{"floor": "Floor", "ceil": "Ceil", "rint": "Round", "sign": "Sign"},
     **{"logical_not": "Not", "logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "invert": "Not"},
 }.items():
     _RULES[_name] = _elementwise(_op)
@@ -317,6 +316,14 @@ def _expm1(graph: _Graph, call: _Call) -> None:
 def _log1p(graph: _Graph, call: _Call) -> None:
     one = graph.operand(_Pair(1, 1), call.outputs[0].a.dtype)
     graph.emit("Log", [graph.emit("Add", [graph.name(call.args[0]), one])], call.outputs)
+
+
+@_rule("Step")
+def _step(graph: _Graph, call: _Call) -> None:
+    operations = {"floor": "Floor", "ceil": "Ceil", "rint": "Round", "sign": "Sign", "copy": "Identity"}
+    if call.value(1) not in operations:
+        raise ValueError(f"the operation {call.value(1)} has no rule for ONNX")
+    graph.emit(operations[call.value(1)], [graph.name(call.args[0])], call.outputs)
 
 
 @_rule("Where")
@@ -376,6 +383,29 @@ def _conv_transpose2d(graph: _Graph, call: _Call) -> None:
     ]
     names = [graph.name(pair) for pair in call.args[:2]]
     graph.emit("ConvTranspose", names, call.outputs, group=params["groups"], output_padding=extra, **window)
+
+
+@_rule("BatchNorm")
+def _batch_norm(graph: _Graph, call: _Call) -> None:
+    name = _normalised(graph, call, call.args[3:5], call.value(5))
+    graph.emit("Identity" if call.value(6) is None else "Relu", [name], call.outputs)
+
+
+@_rule("BatchNormAdd")
+def _batch_norm_add(graph: _Graph, call: _Call) -> None:
+    name = _normalised(graph, call, call.args[4:6], call.value(6))
+    graph.emit("Relu", [graph.emit("Add", [name, graph.name(call.args[3])])], call.outputs)
+
+
+def _normalised(graph: _Graph, call: _Call, statistics: Sequence[_Pair], eps: float) -> str:
+    """The batch normalisation of argument 0 by these statistics, with the weight and bias in arguments 1 and 2."""
+    like = statistics[0].a
+    names = [
+        graph.constant(np.full_like(like, default)) if pair.a is None else graph.name(pair)
+        for pair, default in zip(call.args[1:3], (1, 0))
+    ]
+    names += [graph.name(pair) for pair in statistics]
+    return graph.emit("BatchNormalization", [graph.name(call.args[0]), *names], epsilon=float(eps))
 
 
 @_rule("MaxPool2d")

@@ -53,6 +53,28 @@ def test_operations(tmp_path: Path) -> None:
     check(Operations(), tmp_path / "model.onnx", tinynet.randn(3, 4, 6), tinynet.tensor([[1, 2], [0, 1], [3, 4]]))
 
 
+class Steps(nn.Module):
+    """Steps of all kinds, and batch normalisation without weights or before a sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain, self.added = nn.BatchNorm1d(4, affine=False), nn.BatchNorm1d(4)
+        for norm in (self.plain, self.added):
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            norm.running_mean.uniform_(-1, 1)
+            norm.running_var.uniform_(0.5, 2)
+
+    def forward(self, x: Any) -> Any:
+        steps = x.floor() + 2 * x.ceil() + 3 * x.round() + 4 * x.sign()
+        return steps + self.plain(x) + self.added(x, "relu", x * 0.5)
+
+
+def test_steps_and_running_statistics(tmp_path: Path) -> None:
+    tinynet.manual_seed(2)
+    check(Steps(), tmp_path / "model.onnx", tinynet.randn(3, 4) * 3)
+
+
 class Transposed(nn.Module):
     def __init__(self) -> None:
         super().__init__()
