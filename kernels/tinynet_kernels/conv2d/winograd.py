@@ -89,7 +89,8 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
     target = gw if gw.flags.c_contiguous else np.empty(gw.shape, gw.dtype)
     loops.weight_grad(
         *(m, cpu.channels_last(x, (0, 0)), tiles.inputs, cpu.channels_last(gy, (0, 0)), tiles.outputs),
-        *(target.reshape(o, c, TAPS * TAPS), shares, teams, chunk, np.arange(c), strides, work, cpu.lanes(x)),
+        *(teams, chunk, np.arange(c), strides, work, cpu.lanes(x), empty((shares, TAPS * TAPS * c, o), x.dtype)),
+        target.reshape(o, c, TAPS * TAPS),
     )
     if target is not gw:
         gw[...] = target
@@ -108,11 +109,11 @@ def _convolve(m: int, adjoint: bool, g: Geometry, x: Any, w: Any, init: Any, flo
     strides = stride(chunk * k, x.dtype), stride(chunk * columns, x.dtype)
     workers = min(THREADS, -(-total // piece))
     work = empty((workers, tiles.points * sum(strides)), x.dtype)
-    steps, copies = filters(m, w, adjoint, workers)
+    weights, steps, copies = filters(m, w, adjoint, workers)
     from_grid, to_grid = (tiles.outputs, tiles.inputs) if adjoint else (tiles.inputs, tiles.outputs)
     loops.convolve(
-        *(m, adjoint, source, from_grid, plan(chunk, k, columns), np.ascontiguousarray(w).reshape(-1), steps, copies),
-        *(init, floor, target, to_grid, piece, chunk, strides, work, np.zeros_like(init), cpu.lanes(x)),
+        *(m, adjoint, source, from_grid, plan(chunk, k, columns), weights, steps, copies),
+        *(init, floor, target, to_grid, piece, chunk, strides, work, zeros(columns, x.dtype), cpu.lanes(x)),
     )
     if target is not y:
         y[...] = target
@@ -184,19 +185,29 @@ def cost(points: int, tiles: int, c: int, o: int, dtype: Any) -> float:
     return points * (tiles * (c * o + 8 * (c + o)) + 16 * copied * c * o)
 
 
-def filters(m: int, w: Any, swapped: bool, workers: int) -> tuple[tuple[int, int], Any]:
-    """The steps in w (O, C, 3, 3) from one row and column of U (C, O), or if swapped (O, C), to the next; and room for U.
+def filters(m: int, w: Any, swapped: bool, workers: int) -> tuple[Any, tuple[int, int], Any]:
+    """w (O, C, 3, 3), flat; the steps in it from one row and one column of U (C, O), or if swapped (O, C), to the next; and U.
 
-    (copies, points, blocks, rows, columns of a block). What one thread has written others read slowly: where U is small, each
-    makes its own copy.
+    That is (copies, points, blocks, rows, columns of a block). What one thread writes others read slowly: where U is small,
+    each is to make its own copy.
     """
     o, c, *_ = w.shape
     window = TAPS * TAPS
     rows, columns, steps = (o, c, (c * window, window)) if swapped else (c, o, (window, c * window))
     width = cpu.width_of(columns, w.dtype)
     shape = ((m + TAPS - 1) ** 2, -(-columns // width), rows, width)
-    copies = workers if math.prod(shape) * w.itemsize <= SMALL else 1
-    return steps, empty((copies, *shape), w.dtype)
+    own = math.prod(shape) * w.itemsize <= SMALL
+    flat, copies = np.ascontiguousarray(w).reshape(-1), empty((workers if own else 1, *shape), w.dtype)
+    if len(copies) == 1:
+        loops.shared_filters(m, flat, steps, columns, THREADS, copies[0])
+    return flat, steps, copies
+
+
+@lru_cache(maxsize=256)
+def zeros(columns: int, dtype: Any) -> Any:
+    """What sums of so many columns start from: whole blocks of them."""
+    width = cpu.width_of(columns, dtype)
+    return np.zeros(-(-columns // width) * width, dtype)
 
 
 @lru_cache(maxsize=256)

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from ..runtime.compiled import once, parallel
 from ..runtime.simd import ROWS
 from ..runtime.transforms import store, store_onto
 from .loops import add_parts, stretch, window_products
 from .minimal import TAPS, minimal, transposed
 
 _inline: Any = njit(cache=True, inline="always")
-_once: Any = njit(cache=True, nogil=True)  # compiled by itself, not again in each caller
-_parallel: Any = njit(parallel=True, cache=True, nogil=True)
 
 _input2, _input3, _input4 = (store(minimal(m).input) for m in (2, 3, 4))
 _filter2, _filter3, _filter4 = (store(minimal(m).filter) for m in (2, 3, 4))
@@ -31,16 +30,14 @@ _output_t2, _output_t3, _output_t4 = (store(transposed(minimal(m).output)) for m
 _copy, _add = store(((1.0,),)), store_onto(((1.0,),))
 
 
-@_once
-def filters(m: int, w: Any, steps: Any, columns: int, worker: int, workers: int, copies: Any) -> None:
-    """A worker's share of the copies (n, points, blocks, K, width) of G w G', w (K, columns, taps) with such steps.
+@once
+def filters(m: int, w: Any, steps: Any, columns: int, first: int, last: int, u: Any) -> None:
+    """The rows first to last - 1 of u (points, blocks, K, width) = G w G'; columns beyond the last are zeros.
 
-    If there is a copy for each worker, its own; else a part of the only one. Columns beyond the last are zeros.
+    w (K, columns, TAPS * TAPS), flat, has such steps from a row and from a column to the next.
     """
-    count, _, blocks, inner, width = copies.shape
-    own = count > 1
-    flat, panel = copies[worker if own else 0].reshape(-1), np.zeros(TAPS * TAPS * width, w.dtype)
-    first, last = (0, inner) if own else (worker * inner // workers, (worker + 1) * inner // workers)
+    _, blocks, inner, width = u.shape
+    flat, panel = u.reshape(-1), np.zeros(TAPS * TAPS * width, w.dtype)
     plane = blocks * inner * width
     source = (0, TAPS * width, width)
     for block in range(blocks):
@@ -60,7 +57,24 @@ def filters(m: int, w: Any, steps: Any, columns: int, worker: int, workers: int,
                 _filter4(panel, source, flat, target, width)
 
 
-@_once
+@parallel
+def shared_filters(m: int, w: Any, steps: Any, columns: int, pieces: int, u: Any) -> None:
+    """All rows of u."""
+    for piece in prange(pieces):
+        filters(m, w, steps, columns, piece * u.shape[2] // pieces, (piece + 1) * u.shape[2] // pieces, u)
+
+
+@once
+def own_filters(m: int, w: Any, steps: Any, columns: int, worker: int, copies: Any) -> Any:
+    """A worker's copy of u, computed; or the only one, which is computed already."""
+    if copies.shape[0] == 1:
+        return copies[0]
+    u = copies[worker]
+    filters(m, w, steps, columns, 0, u.shape[2], u)
+    return u
+
+
+@once
 def _filters_t(m: int, u: Any, u_at: Any, w: Any, w_at: Any, count: int) -> None:
     if m == 2:
         _filter_t2(u, u_at, w, w_at, count)
@@ -78,7 +92,7 @@ def place(tile: int, grid: Any) -> Any:
     return image, rest // across * step - top, rest % across * step - left
 
 
-@_once
+@once
 def to_points(m: int, adjoint: bool, x: Any, grid: Any, first: int, last: int, planes: Any, stride: int) -> None:
     """The planes of the tiles first to last - 1 of x (N, H, W, C): B' d B, or if `adjoint` A d A'.
 
@@ -114,7 +128,7 @@ def to_points(m: int, adjoint: bool, x: Any, grid: Any, first: int, last: int, p
             _input4(source, at, planes, target, channels)
 
 
-@_once
+@once
 def from_points(
     m: int,
     adjoint: bool,
@@ -164,7 +178,7 @@ def from_points(
                 _copy(edge, start, flat, at, (right - left) * channels)
 
 
-@_once
+@once
 def products(
     planes: Any, stride: int, plan: Any, tiles: int, u: Any, zero: Any, result: Any, to: int, columns: int, lanes: int
 ) -> None:
@@ -172,11 +186,50 @@ def products(
     for point in range(u.shape[0]):
         stretch(
             *(planes[point * stride :], 0, 1, plan, 0, 0, tiles, u[point], zero, result[point * to :], 0),
-            *(0, columns, zero[0] - np.inf, lanes),
+            *(0, columns, zero.dtype.type(-np.inf), lanes),
         )
 
 
-@_parallel
+@once
+def _convolve(
+    worker: int,
+    m: int,
+    adjoint: bool,
+    x: Any,
+    x_grid: Any,
+    plan: Any,
+    w: Any,
+    w_steps: Any,
+    copies: Any,
+    init: Any,
+    floor: Any,
+    y: Any,
+    y_grid: Any,
+    piece: int,
+    chunk: int,
+    strides: Any,
+    work: Any,
+    zero: Any,
+    lanes: int,
+) -> None:
+    """What `convolve` gives to a worker: pieces of the tiles, as many as to the others."""
+    u = own_filters(m, w, w_steps, y.shape[3], worker, copies)
+    tiles, points = x.shape[0] * x_grid[0] * x_grid[1], u.shape[0]
+    pieces, workers = (tiles + piece - 1) // piece, work.shape[0]
+    inputs, outputs = work[worker, : points * strides[0]], work[worker, points * strides[0] :]
+    begin = worker * pieces // workers * piece
+    end = min((worker + 1) * pieces // workers * piece, tiles)
+    if adjoint:
+        per_image = x_grid[0] * x_grid[1]
+        y[begin // per_image : end // per_image] = 0
+    for first in range(begin, end, chunk):
+        last = min(first + chunk, end)
+        to_points(m, adjoint, x, x_grid, first, last, inputs, strides[0])
+        products(inputs, strides[0], plan, last - first, u, zero, outputs, strides[1], y.shape[3], lanes)
+        from_points(m, adjoint, outputs, strides[1], first, last, y, y_grid, init, floor)
+
+
+@parallel
 def convolve(
     m: int,
     adjoint: bool,
@@ -197,31 +250,19 @@ def convolve(
     zero: Any,
     lanes: int,
 ) -> None:
-    """y = max(floor, init + x * w); or if `adjoint` the gradient of that with respect to its input, given x. w: see `filters`.
+    """y = max(floor, init + x * w); or if `adjoint` the gradient of that with respect to its input, given x.
 
-    `piece` tiles at a time are given to a thread, of which `chunk` stay in its cache, in a row of `work`.
+    Workers get `piece` tiles or a multiple, of which `chunk` at a time stay in the cache, in a row of `work`. w with its steps:
+    see `filters`; copies (n, points, blocks, K, columns of a block): room for one for each worker, or one filled already.
     """
-    tiles = x.shape[0] * x_grid[0] * x_grid[1]
-    pieces, workers = (tiles + piece - 1) // piece, work.shape[0]
-    points = copies.shape[1]
-    for worker in prange(workers):
-        filters(m, w, w_steps, y.shape[3], np.int64(worker), workers, copies)
-    for worker in prange(workers):
-        u = copies[min(np.int64(worker), copies.shape[0] - 1)]
-        inputs, outputs = work[worker, : points * strides[0]], work[worker, points * strides[0] :]
-        for part in range(worker * pieces // workers, (worker + 1) * pieces // workers):
-            begin, end = part * piece, min((part + 1) * piece, tiles)
-            if adjoint:
-                per_image = x_grid[0] * x_grid[1]
-                y[begin // per_image : end // per_image] = 0
-            for first in range(begin, end, chunk):
-                last = min(first + chunk, end)
-                to_points(m, adjoint, x, x_grid, first, last, inputs, strides[0])
-                products(inputs, strides[0], plan, last - first, u, zero, outputs, strides[1], y.shape[3], lanes)
-                from_points(m, adjoint, outputs, strides[1], first, last, y, y_grid, init, floor)
+    for worker in prange(work.shape[0]):
+        _convolve(
+            *(worker, m, adjoint, x, x_grid, plan, w, w_steps, copies, init, floor, y, y_grid),
+            *(piece, chunk, strides, work, zero, lanes),
+        )
 
 
-@_once
+@once
 def sums(
     inputs: Any,
     stride: int,
@@ -243,56 +284,80 @@ def sums(
         )
 
 
-@_parallel
+@once
+def add_up(m: int, totals: Any, begin: int, end: int, part: Any) -> None:
+    """part, a flat (TAPS * TAPS, C, O) = G' u G, for the elements begin to end - 1 of each of its (C, O)."""
+    size = part.size // (TAPS * TAPS)
+    side, step = m + TAPS - 1, totals.shape[1]
+    _filters_t(m, totals.reshape(-1), (begin, side * step, step), part, (begin, TAPS * size, size), end - begin)
+
+
+@once
+def _share(
+    m: int,
+    x: Any,
+    x_grid: Any,
+    gy: Any,
+    gy_grid: Any,
+    begin: int,
+    end: int,
+    own: Any,
+    chunk: int,
+    offsets: Any,
+    strides: Any,
+    work: Any,
+    lanes: int,
+    part: Any,
+) -> None:
+    """The sum over the tiles begin to end - 1: the rows of the tiles of ROWS that are the worker's own."""
+    inputs, outputs = x.shape[3], gy.shape[3]
+    points, rows = (m + TAPS - 1) * (m + TAPS - 1), (inputs + ROWS - 1) // ROWS * ROWS
+    v = work[: points * strides[0]]
+    p = work[points * strides[0] : points * (strides[0] + strides[1])]
+    totals = work[points * (strides[0] + strides[1]) :].reshape(points, rows * outputs)
+    first_row, last_row = own[0] * ROWS * outputs, own[1] * ROWS * outputs
+    totals[:, first_row:last_row] = 0
+    for first in range(begin, end, chunk):
+        last = min(first + chunk, end)
+        to_points(m, False, x, x_grid, first, last, v, strides[0])
+        to_points(m, True, gy, gy_grid, first, last, p, strides[1])
+        lines = np.array([0, 0, last - first])
+        sums(v, strides[0], lines, offsets, own, p, strides[1], outputs, totals, lanes)
+    add_up(m, totals, first_row, min(last_row, inputs * outputs), part)
+
+
+@parallel
 def weight_grad(
     m: int,
     x: Any,
     x_grid: Any,
     gy: Any,
     gy_grid: Any,
-    gw: Any,
-    shares: int,
     teams: int,
     chunk: int,
     offsets: Any,
     strides: Any,
     work: Any,
     lanes: int,
+    parts: Any,
+    gw: Any,
 ) -> None:
     """gw (O, C, TAPS * TAPS), the sum over the tiles, a share of them by itself; and the shares in their order.
 
-    A share is given to as many teams, each of which sums some rows of it.
+    A share is given to as many teams, each of which sums some rows of it. `parts` (shares, TAPS * TAPS * C, O) and `work` are
+    for its own use.
     """
-    inputs, outputs = x.shape[3], gy.shape[3]
-    tiles = x.shape[0] * x_grid[0] * x_grid[1]
-    points = (m + TAPS - 1) * (m + TAPS - 1)
-    groups = (inputs + ROWS - 1) // ROWS
+    tiles, shares = x.shape[0] * x_grid[0] * x_grid[1], parts.shape[0]
+    groups = (x.shape[3] + ROWS - 1) // ROWS
     workers, items = work.shape[0], shares * teams
-    parts = np.empty((shares, TAPS * TAPS * inputs, outputs), gy.dtype)
     for worker in prange(workers):
-        v = work[worker, : points * strides[0]]
-        p = work[worker, points * strides[0] : points * (strides[0] + strides[1])]
-        totals = work[worker, points * (strides[0] + strides[1]) :].reshape(points, groups * ROWS * outputs)
         for item in range(worker * items // workers, (worker + 1) * items // workers):
             share, team = item // teams, item % teams
             own = team * groups // teams, (team + 1) * groups // teams
-            begin, end = own[0] * ROWS * outputs, own[1] * ROWS * outputs
-            totals[:, begin:end] = 0
-            stop = (share + 1) * tiles // shares
-            for first in range(share * tiles // shares, stop, chunk):
-                last = min(first + chunk, stop)
-                to_points(m, False, x, x_grid, first, last, v, strides[0])
-                to_points(m, True, gy, gy_grid, first, last, p, strides[1])
-                lines = np.array([0, 0, last - first])
-                sums(v, strides[0], lines, offsets, own, p, strides[1], outputs, totals, lanes)
-            add_up(m, totals, begin, min(end, inputs * outputs), parts[share].reshape(-1))
-    for c in prange(inputs):
+            begin, end = share * tiles // shares, (share + 1) * tiles // shares
+            _share(
+                *(m, x, x_grid, gy, gy_grid, begin, end, own, chunk, offsets, strides, work[worker], lanes),
+                *(parts[share].reshape(-1),),
+            )
+    for c in prange(x.shape[3]):
         add_parts(parts, c, gw)
-
-
-@_once
-def add_up(m: int, totals: Any, begin: int, end: int, part: Any) -> None:
-    """part, a flat (TAPS * TAPS, C, O) = G' u G, for the elements begin to end - 1 of each of its (C, O)."""
-    size = part.size // (TAPS * TAPS)
-    side, step = m + TAPS - 1, totals.shape[1]
-    _filters_t(m, totals.reshape(-1), (begin, side * step, step), part, (begin, TAPS * size, size), end - begin)

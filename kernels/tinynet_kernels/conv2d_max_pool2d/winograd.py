@@ -35,26 +35,13 @@ def conv2d_max_pool2d(
     init, floor = direct.start_and_floor(o, dtype, bias, activation)
     grid, inputs = _grids(g, pool)
     total = x.shape[0] * grid[0] * grid[1]
-    piece = winograd.piece_of(total, winograd.chunk_of(POINTS * (c + o), dtype), ROWS)
-    strides = winograd.stride(piece * c, dtype), winograd.stride(piece * o, dtype)
-    workers = min(winograd.THREADS, -(-total // piece))
-    work = empty((workers, POINTS * sum(strides)), dtype)
-    steps, copies = winograd.filters(M, w, False, workers)
+    chunk = winograd.piece_of(total, winograd.chunk_of(POINTS * (c + o), dtype), ROWS)
+    strides = winograd.stride(chunk * c, dtype), winograd.stride(chunk * o, dtype)
+    workers = min(winograd.THREADS, -(-total // chunk))
     loops.pooled(
-        *(source, inputs, winograd.plan(piece, c, o), np.ascontiguousarray(w).reshape(-1), steps, copies),
-        *(
-            init,
-            floor,
-            y_target,
-            indices_target,
-            grid,
-            g.y_shape[3],
-            piece,
-            strides,
-            work,
-            np.zeros_like(init),
-            direct.lanes(x),
-        ),
+        *(source, inputs, winograd.plan(chunk, c, o), *winograd.filters(M, w, False, workers), init, floor),
+        *(y_target, indices_target, grid, g.y_shape[3], chunk, strides),
+        *(empty((workers, POINTS * sum(strides)), dtype), winograd.zeros(o, dtype), direct.lanes(x)),
     )
     for given, target in ((y, y_target), (indices, indices_target)):
         if target is not given:
@@ -88,14 +75,12 @@ def conv2d_max_pool2d_grad(
     chunk = winograd.chunk_of(POINTS * (c + o), dtype)
     strides = winograd.stride(chunk * c, dtype), winograd.stride(chunk * o, dtype)
     workers = min(winograd.THREADS, shares)
-    steps, copies = winograd.filters(M, w, True, workers)
-    work = empty((workers, POINTS * (sum(strides) + -(-c // ROWS) * ROWS * o)), dtype)
     totals = loops.gradients(
         *(direct.channels_last(a, (0, 0)) for a in (gy, y, indices)),
         *(activation == "relu", grid, g.y_shape[3], direct.channels_last(x, (0, 0)), inputs, np.arange(c)),
-        *(weights.reshape(o, c, TAPS * TAPS), winograd.plan(chunk, o, c), np.ascontiguousarray(w).reshape(-1)),
-        *(steps, copies, target, c if rest else 0, shares, chunk, strides, work),
-        *(np.zeros(copies.shape[2] * copies.shape[4], dtype), direct.lanes(x)),
+        *(winograd.plan(chunk, o, c), *winograd.filters(M, w, True, workers), target, c if rest else 0, chunk, strides),
+        *(empty((workers, POINTS * (sum(strides) + -(-c // ROWS) * ROWS * o)), dtype), winograd.zeros(c, dtype)),
+        *(direct.lanes(x), empty((shares, TAPS * TAPS * c, o), dtype), weights.reshape(o, c, TAPS * TAPS)),
     )
     gb[...] = totals.sum(axis=0)
     if weights is not gw:

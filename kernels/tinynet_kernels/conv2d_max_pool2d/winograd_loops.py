@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ..conv2d.loops import add_parts
 from ..conv2d.minimal import TAPS, minimal, transposed
-from ..conv2d.winograd_loops import add_up, filters, from_points, place, products, sums, to_points
+from ..conv2d.winograd_loops import add_up, from_points, own_filters, place, products, sums, to_points
+from ..runtime.compiled import once, parallel
 from ..runtime.simd import ROWS
 from ..runtime.transforms import store_largest, store_spread
 
 M = 2
 POINTS = (M + TAPS - 1) ** 2
 
-_once: Any = njit(cache=True, nogil=True)  # compiled by itself, not again in each caller
-_parallel: Any = njit(parallel=True, cache=True, nogil=True)
 _largest, _spread = store_largest(minimal(M).output), store_spread(transposed(minimal(M).output))
 
 
-@_once
+@once
 def _pool(
     planes: Any, stride: int, first: int, last: int, y: Any, indices: Any, grid: Any, width: int, init: Any, floor: Any
 ) -> None:
@@ -35,7 +34,7 @@ def _pool(
         _largest(planes, source, init, floor, best, where, tile * channels, here, width, channels)
 
 
-@_once
+@once
 def _unpool(
     gy: Any,
     y: Any,
@@ -64,7 +63,40 @@ def _unpool(
         totals[c] += added[c]
 
 
-@_parallel
+@once
+def _pooled(
+    worker: int,
+    x: Any,
+    x_grid: Any,
+    plan: Any,
+    w: Any,
+    w_steps: Any,
+    copies: Any,
+    init: Any,
+    floor: Any,
+    y: Any,
+    indices: Any,
+    grid: Any,
+    width: int,
+    chunk: int,
+    strides: Any,
+    work: Any,
+    zero: Any,
+    lanes: int,
+) -> None:
+    """What `pooled` gives to a worker: some of the windows."""
+    u = own_filters(M, w, w_steps, y.shape[3], worker, copies)
+    tiles, workers = x.shape[0] * grid[0] * grid[1], work.shape[0]
+    chunks = (tiles + chunk - 1) // chunk
+    inputs, outputs = work[worker, : POINTS * strides[0]], work[worker, POINTS * strides[0] :]
+    for part in range(worker * chunks // workers, (worker + 1) * chunks // workers):
+        first, last = part * chunk, min((part + 1) * chunk, tiles)
+        to_points(M, False, x, x_grid, first, last, inputs, strides[0])
+        products(inputs, strides[0], plan, last - first, u, zero, outputs, strides[1], y.shape[3], lanes)
+        _pool(outputs, strides[1], first, last, y, indices, grid, width, init, floor)
+
+
+@parallel
 def pooled(
     x: Any,
     x_grid: Any,
@@ -78,28 +110,76 @@ def pooled(
     indices: Any,
     grid: Any,
     width: int,
-    piece: int,
+    chunk: int,
     strides: Any,
     work: Any,
     zero: Any,
     lanes: int,
 ) -> None:
-    """y and indices (N, PH, PW, O), `piece` windows at a time. The convolution's result is `width` wide."""
-    tiles = x.shape[0] * grid[0] * grid[1]
-    pieces, workers = (tiles + piece - 1) // piece, work.shape[0]
-    for worker in prange(workers):
-        filters(M, w, w_steps, y.shape[3], np.int64(worker), workers, copies)
-    for worker in prange(workers):
-        u = copies[min(np.int64(worker), copies.shape[0] - 1)]
-        inputs, outputs = work[worker, : POINTS * strides[0]], work[worker, POINTS * strides[0] :]
-        for part in range(worker * pieces // workers, (worker + 1) * pieces // workers):
-            first, last = part * piece, min((part + 1) * piece, tiles)
-            to_points(M, False, x, x_grid, first, last, inputs, strides[0])
-            products(inputs, strides[0], plan, last - first, u, zero, outputs, strides[1], y.shape[3], lanes)
-            _pool(outputs, strides[1], first, last, y, indices, grid, width, init, floor)
+    """y and indices (N, PH, PW, O), `chunk` windows at a time. The convolution's result is `width` wide.
+
+    w, copies and work: see `conv2d.winograd_loops.convolve`.
+    """
+    for worker in prange(work.shape[0]):
+        _pooled(
+            *(worker, x, x_grid, plan, w, w_steps, copies, init, floor, y, indices, grid, width, chunk, strides),
+            *(work, zero, lanes),
+        )
 
 
-@_parallel
+@once
+def _gradients(
+    worker: int,
+    gy: Any,
+    y: Any,
+    indices: Any,
+    active: bool,
+    grid: Any,
+    width: int,
+    x: Any,
+    x_grid: Any,
+    offsets: Any,
+    plan: Any,
+    w: Any,
+    w_steps: Any,
+    copies: Any,
+    gx: Any,
+    inputs: int,
+    chunk: int,
+    strides: Any,
+    work: Any,
+    zero: Any,
+    lanes: int,
+    parts: Any,
+    totals: Any,
+) -> None:
+    """What `gradients` gives to a worker: some of the shares."""
+    images, outputs, size, shares = gy.shape[0], gy.shape[3], x.shape[3], parts.shape[0]
+    groups, workers = (size + ROWS - 1) // ROWS, work.shape[0]
+    v = work[worker, : POINTS * strides[0]]
+    p = work[worker, POINTS * strides[0] : POINTS * (strides[0] + strides[1])]
+    found = work[worker, POINTS * (strides[0] + strides[1]) :].reshape(POINTS, groups * ROWS * outputs)
+    u = own_filters(M, w, w_steps, inputs, worker, copies) if inputs else copies[0]
+    floor = zero.dtype.type(-np.inf)
+    for share in range(worker * shares // workers, (worker + 1) * shares // workers):
+        begin, end = share * images // shares, (share + 1) * images // shares
+        found[:] = 0
+        if inputs:
+            gx[begin:end] = 0
+        stop = end * grid[0] * grid[1]
+        for first in range(begin * grid[0] * grid[1], stop, chunk):
+            last = min(first + chunk, stop)
+            to_points(M, False, x, x_grid, first, last, v, strides[0])
+            _unpool(gy, y, indices, active, grid, width, first, last, totals[share], p, strides[1])
+            lines = np.array([0, 0, last - first])
+            sums(v, strides[0], lines, offsets, (0, groups), p, strides[1], outputs, found, lanes)
+            if inputs:
+                products(p, strides[1], plan, last - first, u, zero, v, strides[0], inputs, lanes)
+                from_points(M, True, v, strides[0], first, last, gx, x_grid, zero, floor)
+        add_up(M, found, 0, size * outputs, parts[share].reshape(-1))
+
+
+@parallel
 def gradients(
     gy: Any,
     y: Any,
@@ -110,54 +190,31 @@ def gradients(
     x: Any,
     x_grid: Any,
     offsets: Any,
-    gw: Any,
     plan: Any,
     w: Any,
     w_steps: Any,
     copies: Any,
     gx: Any,
     inputs: int,
-    shares: int,
     chunk: int,
     strides: Any,
     work: Any,
     zero: Any,
     lanes: int,
+    parts: Any,
+    gw: Any,
 ) -> Any:
     """The gradients of the pooled convolution: gw (O, C, TAPS * TAPS), gx if inputs > 0, and that of the bias in shares.
 
-    gy, y and indices are (N, PH, PW, O); plan and w those of the gradient of the input.
+    gy, y and indices are (N, PH, PW, O); plan, w and copies those of the gradient of the input. `parts`, (shares,
+    TAPS * TAPS * C, O), and `work` are for its own use.
     """
-    images, outputs, size = gy.shape[0], gy.shape[3], x.shape[3]
-    groups = (size + ROWS - 1) // ROWS
-    workers = work.shape[0]
-    parts = np.empty((shares, TAPS * TAPS * size, outputs), gy.dtype)
-    totals = np.zeros((shares, outputs))
-    floor = zero[0] - gy.dtype.type(np.inf)
-    if inputs:
-        for worker in prange(workers):
-            filters(M, w, w_steps, inputs, np.int64(worker), workers, copies)
-    for worker in prange(workers):
-        u = copies[min(np.int64(worker), copies.shape[0] - 1)]
-        v = work[worker, : POINTS * strides[0]]
-        p = work[worker, POINTS * strides[0] : POINTS * (strides[0] + strides[1])]
-        found = work[worker, POINTS * (strides[0] + strides[1]) :].reshape(POINTS, groups * ROWS * outputs)
-        for share in range(worker * shares // workers, (worker + 1) * shares // workers):
-            begin, end = share * images // shares, (share + 1) * images // shares
-            found[:] = 0
-            if inputs:
-                gx[begin:end] = 0
-            stop = end * grid[0] * grid[1]
-            for first in range(begin * grid[0] * grid[1], stop, chunk):
-                last = min(first + chunk, stop)
-                to_points(M, False, x, x_grid, first, last, v, strides[0])
-                _unpool(gy, y, indices, active, grid, width, first, last, totals[share], p, strides[1])
-                lines = np.array([0, 0, last - first])
-                sums(v, strides[0], lines, offsets, (0, groups), p, strides[1], outputs, found, lanes)
-                if inputs:
-                    products(p, strides[1], plan, last - first, u, zero, v, strides[0], inputs, lanes)
-                    from_points(M, True, v, strides[0], first, last, gx, x_grid, zero, floor)
-            add_up(M, found, 0, size * outputs, parts[share].reshape(-1))
-    for c in prange(size):
+    totals = np.zeros((parts.shape[0], gy.shape[3]))
+    for worker in prange(work.shape[0]):
+        _gradients(
+            *(worker, gy, y, indices, active, grid, width, x, x_grid, offsets, plan, w, w_steps, copies, gx),
+            *(inputs, chunk, strides, work, zero, lanes, parts, totals),
+        )
+    for c in prange(x.shape[3]):
         add_parts(parts, c, gw)
     return totals

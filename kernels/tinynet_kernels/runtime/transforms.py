@@ -26,11 +26,13 @@ _AT = types.UniTuple(types.int64, 3)  # where element (i, j) begins in a flat ar
 def store(matrix: Matrix) -> Any:
     """The intrinsic `f(x, x_at, y, y_at, count)`: y = L X L'. x and y are flat arrays of one float dtype."""
 
+    rows, columns = len(matrix), len(matrix[0])
+
     @intrinsic
     def transform(typing: Any, x: Any, x_at: Any, y: Any, y_at: Any, count: Any) -> Any:
         def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
             emit = _Emitter(context, build, x.dtype)
-            source, target = emit.place(x, *values[:2]), emit.place(y, *values[2:4])
+            source, target = emit.place(x, values[0], values[1], columns), emit.place(y, values[2], values[3], rows)
             with emit.vectors(values[4]) as c:
                 for i, j, value in emit.products(matrix, lambda i, j: build.load(source(i, j, c), align=emit.size)):
                     build.store(value, target(i, j, c), align=emit.size)
@@ -44,13 +46,16 @@ def store(matrix: Matrix) -> Any:
 def store_onto(matrix: Matrix) -> Any:
     """The intrinsic `f(x, x_at, y, y_at, base, base_at, floor, count)`: y = max(floor, base + L X L'), where NaN stays."""
 
+    rows, columns = len(matrix), len(matrix[0])
+
     @intrinsic
     def transform(
         typing: Any, x: Any, x_at: Any, y: Any, y_at: Any, base: Any, base_at: Any, floor: Any, count: Any
     ) -> Any:
         def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
             emit = _Emitter(context, build, x.dtype)
-            source, target, onto = (emit.place(kind, *values[n : n + 2]) for kind, n in ((x, 0), (y, 2), (base, 4)))
+            source = emit.place(x, values[0], values[1], columns)
+            target, onto = emit.place(y, values[2], values[3], rows), emit.place(base, values[4], values[5], rows)
             least = emit.splat(values[6])
             with emit.vectors(values[7]) as c:
                 for i, j, value in emit.products(matrix, lambda i, j: build.load(source(i, j, c), align=emit.size)):
@@ -87,7 +92,7 @@ def store_largest(matrix: Matrix) -> Any:
     ) -> Any:
         def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
             emit = _Emitter(context, build, x.dtype)
-            source, onto = emit.place(x, *values[:2]), emit.row(base, values[2])
+            source, onto = emit.place(x, values[0], values[1], len(matrix[0])), emit.row(base, values[2])
             target, places = emit.row(y, values[4], values[6]), emit.row(where, values[5], values[6])
             least = emit.splat(values[3])
             with emit.vectors(values[9]) as c:
@@ -137,7 +142,7 @@ def store_spread(matrix: Matrix) -> Any:
         def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
             emit = _Emitter(context, build, x.dtype)
             grads, maxima, places = (emit.row(kind, values[n], values[3]) for n, kind in enumerate((gy, y, where)))
-            added, target = emit.row(sums, values[7]), emit.place(x, *values[8:10])
+            added, target = emit.row(sums, values[7]), emit.place(x, values[8], values[9], len(matrix))
             none = ir.Constant(emit.vector, [0.0] * emit.lanes)
             always = build.not_(values[4])
             with emit.vectors(values[10]) as c:
@@ -178,16 +183,20 @@ class _Emitter:
         zero, step = ir.Constant(_I64, 0), ir.Constant(_I64, self.lanes)
         return _First(cgutils.for_range_slice(self.build, zero, count, step, _I64))
 
-    def place(self, kind: Any, array: Any, at: Any) -> Callable[[int, int, Any], Any]:
-        """The function of i, j and c that gives the address of a vector."""
+    def place(self, kind: Any, array: Any, at: Any, size: int) -> Callable[[int, int, Any], Any]:
+        """The function of i, j < size and of c that gives the address of a vector."""
         data = self.context.make_array(kind)(self.context, self.build, array).data
         build = self.build
         start, row, column = (build.extract_value(at, n) for n in range(3))
+        rows = [build.gep(data, [build.add(start, build.mul(row, ir.Constant(_I64, i)))]) for i in range(size)]
+        columns = [build.mul(column, ir.Constant(_I64, j)) for j in range(size)]
+        pointer = ir.PointerType(self.vector)
+        here: dict[tuple[int, Any], Any] = {}
 
         def of(i: int, j: int, c: Any) -> Any:
-            steps = build.add(build.mul(row, ir.Constant(_I64, i)), build.mul(column, ir.Constant(_I64, j)))
-            address = build.gep(data, [build.add(build.add(start, steps), c)])
-            return build.bitcast(address, ir.PointerType(self.vector))
+            if (j, c) not in here:
+                here[j, c] = build.add(columns[j], c)
+            return build.bitcast(build.gep(rows[i], [here[j, c]]), pointer)
 
         return of
 
