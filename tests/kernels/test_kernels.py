@@ -159,3 +159,12 @@ def test_optimizers_in_place(device: str) -> None:
         moved = tuple(to(device, a) for a in args)
         spec(*moved, out=(moved[0], *moved[2:]), **params)
         compare(spec, "float64", (moved[0], *moved[2:]), wanted)
+
+
+def test_relu_grad_of_mixed_layouts() -> None:
+    """The gradient as a reshaped matrix leaves it, the output as a convolution on the CPU does."""
+    rng = np.random.default_rng(0)
+    gy, y = rng.standard_normal((8, 64, 3, 3)), rng.standard_normal((8, 3, 3, 64)).transpose(0, 3, 1, 2)
+    gx, sums = tinynet_kernels.relu_grad(gy, y)
+    np.testing.assert_array_equal(gx, np.where(y > 0, gy, 0))
+    np.testing.assert_allclose(sums, gx.sum(axis=(0, 2, 3)), rtol=1e-12)

@@ -113,6 +113,23 @@ def test_gradients_with_residual(device: str) -> None:
     assert gradgradcheck(layer, inputs)
 
 
+def test_residual_with_a_graph_of_the_gradients(device: str) -> None:
+    """What is recorded for second derivatives gives the same first ones as the kernel."""
+    rng = np.random.default_rng(6)
+    inputs = [
+        tinynet.from_numpy(rng.standard_normal(s)).to(device).requires_grad_() for s in ((4, 2, 3), 2, 2, (4, 2, 3))
+    ]
+    upstream = tinynet.from_numpy(rng.standard_normal((4, 2, 3))).to(device)
+    x, w, b, residual = inputs
+    found = []
+    for recorded in (False, True):
+        y = F.batch_norm(x, None, None, w, b, training=True, activation="relu", residual=residual)
+        grads = tinynet.autograd.grad((y * upstream).sum(), inputs, create_graph=recorded)
+        found.append([g.detach().cpu().numpy() for g in grads])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
 def test_statistics_follow(device: str) -> None:
     """By momentum, towards the mean and the unbiased variance; and a graph that saved them notices."""
     x = tinynet.from_numpy(np.random.default_rng(0).normal(5.0, 2.0, (8, 2, 3))).to(device)
