@@ -42,9 +42,10 @@ class Task:
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.BatchNorm2d(8),
+            nn.Conv2d(8, 8, 3, stride=2, padding=1),
             nn.Flatten(),
             nn.Dropout(0.3),
-            nn.Linear(200, 5),
+            nn.Linear(72, 5),
         ).to("cuda")
         self.optimizer = OPTIMIZERS[optimizer](self.model.parameters())
         self.seen = tinynet.zeros(1, device="cuda")

@@ -54,8 +54,7 @@ def conv2d_input_grad(outputs: Any, gy: Any, w: Any, input_shape: Sequence[int],
         gx_out.fill(0)  # pixels between the windows
     for i, t in enumerate(phases):
         if t.taps:
-            rows, columns = ([tap[axis] for tap in t.taps] for axis in (0, 1))
-            weights = contiguous(split if len(t.taps) == kh * kw else split[..., rows, columns])
+            weights = contiguous(tables.used(split, t.taps))
             key = i, g, gy.dtype, _device(gy), aligned(weights)
             launch = _known.get(key)
             if launch is None:

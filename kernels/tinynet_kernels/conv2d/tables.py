@@ -66,6 +66,18 @@ def input_grad(g: Geometry, phase: tuple[int, int]) -> Tables | None:
     )
 
 
+def used(w: Any, taps: tuple[tuple[int, int], ...]) -> Any:
+    """The view of w (..., KH, KW) at the taps of a phase, whose rows, and columns, lie equally far apart."""
+    rows, columns = (sorted({tap[axis] for tap in taps}) for axis in (0, 1))
+    return w[..., _slice(rows), _slice(columns)]
+
+
+def _slice(numbers: list[int]) -> slice:
+    if not numbers:
+        return slice(0)
+    return slice(numbers[0], numbers[-1] + 1, numbers[1] - numbers[0] if len(numbers) > 1 else 1)
+
+
 def _tables(
     row: Any, column: Any, moves: Any, taps: Any, plane: tuple[int, int], channels: int, position: Any
 ) -> Tables:

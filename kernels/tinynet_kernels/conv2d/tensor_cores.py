@@ -81,7 +81,7 @@ def conv2d_input_grad(
     if not _fits(g) or not available(gx):
         return False
     kind = _kind(gx, precision)
-    o, c, kh, kw = g.w_shape
+    o, c, *_ = g.w_shape
     o //= g.groups
     gx_out, w = writable(gx), contiguous(w)
     for phase in np.ndindex(*g.stride):
@@ -90,7 +90,7 @@ def conv2d_input_grad(
         if t is None:
             continue
         taps = len(t.taps)
-        used = w if taps == kh * kw else contiguous(w[:, :, [r for r, _ in t.taps], [s for _, s in t.taps]])
+        used = contiguous(tables.used(w, t.taps))
         weights = pack(used, kind, (g.groups, c, taps), (o * c * taps, taps, 1), o, c * taps)
         _windows_times(t, weights, gy, None, gx_out, g.groups, kind, False)
     finish(gx, gx_out)
