@@ -25,6 +25,7 @@ import numpy as np
 
 from . import capture, dtypes
 from .autograd import Op
+from .device import device as _Device
 from .device import device_of, xp
 from .grad_mode import _mode
 from .ops import cast
@@ -174,6 +175,7 @@ class GradScaler:
         growth_interval: int = 2000,
         enabled: bool = True,
     ) -> None:
+        _Device(device)  # raises for what is no device; the factor goes where the losses are
         if not growth_factor > 1.0:
             raise ValueError(f"growth_factor is {growth_factor}, expected more than 1")
         if not 0.0 < backoff_factor < 1.0:

@@ -497,8 +497,11 @@ class _Walk:
             self.useful = _leading_to([_edge(r)[0] for r in roots], {place for place, _ in self.places})
 
     def flow(self, edge: tuple[Node | Tensor, int], value: Tensor) -> None:
-        """Adds to what has arrived at a place."""
+        """Adds to what has arrived at a place, in the dtype of what was computed there: PyTorch's engine casts it, too."""
         target, index = edge
+        dtype = target.outputs[index][1] if isinstance(target, Node) else target._array.dtype
+        if value._array.dtype is not dtype and value._array.dtype != dtype:
+            value = value.to(dtype)
         if isinstance(target, Node):
             slots = self.pending.get(target)
             if slots is None:

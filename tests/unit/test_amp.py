@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet import nn, optim
+from tinynet import models, nn, optim
 from tinynet.nn import functional as F
 
 HALF, SINGLE = tinynet.float16, tinynet.float32
@@ -115,6 +115,40 @@ def test_gradients_arrive_in_float32(device: str) -> None:
         assert p.grad is not None
         assert p.grad.dtype == SINGLE
         np.testing.assert_allclose(p.grad.cpu().numpy(), want, rtol=0, atol=4e-3 * max(1e-2, abs(want).max()))
+
+
+def test_gradients_in_the_dtype_of_what_they_reach(device: str) -> None:
+    """float16 and float32 meet in a sum: what flows back into the product is float16 again."""
+    x, w = tinynet.rand(3, 4, device=device), tinynet.rand(4, 4, device=device, requires_grad=True)
+    with tinynet.autocast(device, dtype=HALF):
+        low = x @ w
+        high = low + x
+    assert (low.dtype, high.dtype) == (HALF, SINGLE)
+    low.retain_grad()
+    high.sum().backward()
+    assert low.grad.dtype == HALF
+    assert w.grad.dtype == SINGLE
+    np.testing.assert_allclose(
+        w.grad.cpu().numpy(), (x.t() @ tinynet.ones(3, 4, device=device)).cpu().numpy(), rtol=1e-3
+    )
+    single = tinynet.ones(2, requires_grad=True)
+    (grad,) = tinynet.autograd.grad((single * tinynet.ones(2, dtype=tinynet.float64)).sum(), single)
+    assert grad.dtype == SINGLE
+
+
+@pytest.mark.parametrize("model", list(models.MODELS))
+def test_every_model_trains_in_float16(model: str) -> None:
+    tinynet.manual_seed(0)
+    network = models.create(model)
+    x, labels = tinynet.rand(2, 1, 28, 28), tinynet.tensor([3, 5])
+    scaler, optimizer = tinynet.GradScaler(init_scale=256.0), optim.SGD(network.parameters(), lr=0.01)
+    with tinynet.autocast("cpu", dtype=HALF):
+        loss = F.cross_entropy(network(x), labels)
+    scaler.scale(loss).backward()
+    before = [p.detach().clone() for p in network.parameters()]
+    assert all(p.grad.dtype == SINGLE for p in network.parameters())
+    scaler.step(optimizer)
+    assert any(bool((p != b).any()) for p, b in zip(network.parameters(), before))
 
 
 def test_a_weight_is_cast_once(monkeypatch: pytest.MonkeyPatch) -> None:
