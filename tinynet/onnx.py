@@ -279,7 +279,7 @@ for _name, _op in {
     **{name: name for name in ("Add", "Sub", "Mul", "Div", "Pow", "Neg", "Sigmoid", "Relu", "Softplus", "Erf")},
     **{"Exp": "Exp", "Log": "Log", "Sqrt": "Sqrt", "Reciprocal": "Reciprocal", "Abs": "Abs", "Clone": "Identity"},
     **{"Sin": "Sin", "Cos": "Cos", "Tan": "Tan", "Tanh": "Tanh", "Maximum": "Max", "Minimum": "Min"},
-    **{"Arcsin": "Asin", "Arccos": "Acos", "Arctan": "Atan", "Sinh": "Sinh", "Cosh": "Cosh"},
+    **{"Arcsin": "Asin", "Arccos": "Acos", "Arccosh": "Acosh", "Arctan": "Atan", "Sinh": "Sinh", "Cosh": "Cosh"},
     **{"logical_not": "Not", "logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "invert": "Not"},
 }.items():
     _RULES[_name] = _elementwise(_op)

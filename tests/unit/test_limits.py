@@ -210,11 +210,27 @@ def test_hypot_does_not_overflow(on_device: str) -> None:
 def test_roll_names_the_dimension(on_device: str) -> None:
     x = tinynet.arange(6).reshape(2, 3)
     assert x.roll(1, -1).tolist() == x.roll((1,), (1,)).tolist() == [[2, 0, 1], [5, 3, 4]]
-    assert tinynet.tensor(3).roll(2, 0).item() == 3
+    assert tinynet.tensor(3).roll(2).item() == 3
+    with pytest.raises(IndexError, match="dims is 0, expected none"):
+        tinynet.tensor(3).roll(2, 0)
     with pytest.raises(IndexError, match="dims is 2, expected -2 to 1"):
         x.roll(1, 2)
     with pytest.raises(ValueError, match="expected as many of the one as of the other"):
         x.roll((1, 2), 0)
+
+
+def test_gradient_of_acosh_outside_its_domain(on_device: str) -> None:
+    """1 / sqrt(x * x - 1), below -1 too, as PyTorch has it."""
+    x = tinynet.tensor([2.0, -2.0, 0.5], requires_grad=True)
+    tinynet.acosh(x).sum().backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.cpu().numpy(), [3**-0.5, 3**-0.5, math.nan], rtol=1e-6)
+
+
+@pytest.mark.parametrize("equation", ["ij->ik", "ij->ii", "ij->iij"])
+def test_einsum_with_a_result_that_cannot_be(equation: str) -> None:
+    with pytest.raises(ValueError, match="result must name indices"):
+        tinynet.einsum(equation, tinynet.ones(2, 3))
 
 
 def test_statistics_of_integers(on_device: str) -> None:

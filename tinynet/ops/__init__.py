@@ -76,6 +76,7 @@ from .creation import (
 from .elementwise import (
     abs,
     acos,
+    acosh,
     add,
     addcdiv,
     addcmul,
@@ -298,7 +299,6 @@ from .shape import (
 )
 from .shape import pad as pad
 from .special import (
-    acosh,
     asinh,
     atanh,
     copysign,

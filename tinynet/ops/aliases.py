@@ -1,9 +1,9 @@
 """The second names that PyTorch has for some functions."""
 
 from .comparison import ge, gt, le, lt, ne
-from .elementwise import abs, acos, asin, atan, atan2, div, mul, neg, sub
+from .elementwise import abs, acos, acosh, asin, atan, atan2, div, mul, neg, sub
 from .shape import concat, movedim, transpose, vstack
-from .special import acosh, asinh, atanh
+from .special import asinh, atanh
 
 absolute = abs
 arccos, arcsin, arctan, arctan2 = acos, asin, atan, atan2

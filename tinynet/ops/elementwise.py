@@ -310,6 +310,7 @@ _tan = _unary("tan", lambda y: 1 + y * y, of_output=True)
 _arctan = _unary("arctan", lambda x: 1 / (1 + x * x))
 _arcsin = _unary("arcsin", lambda x: rsqrt(1 - x * x))
 _arccos = _unary("arccos", lambda x: -rsqrt(1 - x * x))
+_arccosh = _unary("arccosh", lambda x: rsqrt(x * x - 1))
 _sinh = _unary("sinh", lambda x: cosh(x))
 _cosh = _unary("cosh", lambda x: sinh(x))
 _tanh = _unary("tanh", lambda y: 1 - y * y, of_output=True)
@@ -625,6 +626,10 @@ def cosh(input: Tensor) -> Tensor:
 
 def tanh(input: Tensor) -> Tensor:
     return _tanh.apply(as_float(input))
+
+
+def acosh(input: Tensor) -> Tensor:
+    return _arccosh.apply(as_float(input))
 
 
 def sigmoid(input: Tensor) -> Tensor:

@@ -240,6 +240,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     if not arrow:
         letters = "".join(terms)
         result += "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in result))
+    if len(set(result)) < len(result) or not set(result) <= set("".join(terms)):
+        raise ValueError(f"equation {equation!r}: the result must name indices of the operands, each at most once")
     pending = [_traces(term, tensor) for term, tensor in zip(terms, given)]
     while len(pending) > 1:
         (ta, a), (tb, b), *rest = pending

@@ -355,8 +355,6 @@ def _named_padding(input: Tensor, weight: Tensor, padding: str, stride: Any, dil
     dilations = dilation if isinstance(dilation, (tuple, list)) else (dilation, dilation)
     total = [d * (k - 1) for d, k in zip(dilations, weight.shape[2:])]
     if any(t % 2 for t in total):
-        from .shape import pad
-
         input = pad(input, (0, total[1] % 2, 0, total[0] % 2))
     return input, tuple(t // 2 for t in total)
 

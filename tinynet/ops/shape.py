@@ -271,6 +271,8 @@ def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Elements moved by `shifts` places, those that fall off coming in at the other end."""
     if input.ndim == 0:
+        if dims not in (None, (), []):
+            raise IndexError(f"dims is {dims}, expected none for a tensor of no dimensions")
         return input.clone()
     if dims is not None:
         dims = tuple(wrap(d, input.ndim, "dims") for d in (dims if isinstance(dims, (tuple, list)) else (dims,)))

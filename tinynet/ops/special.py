@@ -13,11 +13,6 @@ from .creation import full_like
 from .elementwise import abs, both, div, exp, log, log1p, logaddexp, maximum, minimum, pow, sin, sqrt, sub, where
 
 
-def acosh(input: Tensor) -> Tensor:
-    x = as_float(input)
-    return log(x + sqrt(x - 1) * sqrt(x + 1))  # NaN below 1, and no overflow
-
-
 def asinh(input: Tensor) -> Tensor:
     """sign(x) log(|x| + sqrt(x^2 + 1)), by log1p: right for small x too."""
     x = as_float(input)
