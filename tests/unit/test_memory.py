@@ -47,6 +47,16 @@ def test_memory_is_used_again_when_the_last_view_is_gone() -> None:
     assert address(memory.empty((*SHAPE, 1), np.int32)) == place  # whatever the shape and dtype
 
 
+def test_a_block_comes_back_once_however_it_is_viewed() -> None:
+    array = memory.empty(SHAPE, np.float32)
+    part = array.base[:10]
+    copy = array.base + 1
+    del array, copy
+    assert memory.statistics()["kept"] == 0
+    del part
+    assert memory.statistics()["kept"] == memory._bucket(4 * 100 * 200)
+
+
 def test_sizes_of_blocks() -> None:
     for size in (memory.SMALLEST, memory.SMALLEST + 1, 10**5, 2**20 - 1, 2**20 + 1, 12_345_678):
         assert size <= memory._bucket(size) <= max(size * 1.125, size + 4096)

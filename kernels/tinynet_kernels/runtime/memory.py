@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from threading import RLock
 from typing import Any
 
@@ -20,28 +21,24 @@ MOST = 1 << 29  # bytes kept for later use; what comes back beyond that is relea
 ALIGN = 64
 
 
-class _Memory:
-    """Memory of the system's, and where in it a block begins."""
+class _Memory(np.ndarray[Any, Any]):
+    """Bytes of the system's, from a multiple of 64 on."""
 
-    __slots__ = ("buffer", "place", "size")
-
-    def __init__(self, size: int) -> None:
-        self.size, self.buffer = size, np.empty(size + ALIGN, np.uint8)
-        address = self.buffer.ctypes.data
-        self.place = (address + -address % ALIGN, False)
+    def __new__(cls, size: int) -> _Memory:
+        buffer = np.empty(size + ALIGN, np.uint8)
+        begin = -buffer.ctypes.data % ALIGN
+        return buffer[begin : begin + size].view(cls)
 
 
-class _Block:
-    """The owner of the arrays in some memory, which returns to the pool when no array refers to its owner any more."""
+class _Block(np.ndarray[Any, Any]):
+    """The owner of the arrays in some memory, which returns to the pool when no array refers to its owner any more.
 
-    __slots__ = ("__array_interface__", "memory")
-
-    def __init__(self, memory: _Memory, shape: tuple[int, ...], dtype: Any) -> None:
-        self.memory = memory
-        self.__array_interface__ = {"version": 3, "data": memory.place, "shape": shape, "typestr": dtype.str}
+    NumPy lets an array refer to the first array of another type among those whose memory it shows.
+    """
 
     def __del__(self) -> None:
-        _give_back(self.memory)
+        if isinstance(self.base, _Memory):  # else a view of a block
+            _give_back(self.base)
 
 
 _free: dict[int, list[_Memory]] = {}  # by size
@@ -56,7 +53,7 @@ def empty(shape: Sequence[int], dtype: Any) -> Any:
     size = math.prod(shape, start=dtype.itemsize)
     if size < SMALLEST:
         return np.empty(shape, dtype)
-    return np.asarray(_Block(_take(_bucket(size)), tuple(shape), dtype))
+    return np.ndarray(shape, dtype, _take(_bucket(size)).view(_Block))
 
 
 def zeros(shape: Sequence[int], dtype: Any) -> Any:
@@ -79,6 +76,7 @@ def statistics() -> dict[str, int]:
     return {**_counts, "kept": _kept}
 
 
+@lru_cache(maxsize=1024)
 def _bucket(size: int) -> int:
     """The size of the block for an array: at most an eighth more than needed, so that close sizes share blocks."""
     unit = 1 << max(size.bit_length() - 4, 12)
