@@ -12,10 +12,13 @@ import copy
 import hashlib
 import inspect
 import textwrap
+import threading
 from collections.abc import Callable
 from typing import Any
 
 static_range = range
+# Python 3.11 counts the depth of syntax trees for all threads together, and fails: github.com/python/cpython/issues/106905
+_PARSING = threading.Lock()
 
 
 def unrolled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,13 +26,14 @@ def unrolled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     File, line numbers and closure stay those of the original, so that tracebacks work.
     """
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    definition = tree.body[0]
-    assert isinstance(definition, ast.FunctionDef)
-    closure = dict(inspect.getclosurevars(function).nonlocals)
-    constants = {k: v for k, v in {**function.__globals__, **closure}.items() if type(v) in (int, bool)}
-    _Unroll(constants).visit(definition)
-    return rebuilt(function, tree, closure)
+    with _PARSING:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        definition = tree.body[0]
+        assert isinstance(definition, ast.FunctionDef)
+        closure = dict(inspect.getclosurevars(function).nonlocals)
+        constants = {k: v for k, v in {**function.__globals__, **closure}.items() if type(v) in (int, bool)}
+        _Unroll(constants).visit(definition)
+        return rebuilt(function, tree, closure)
 
 
 def rebuilt(function: Callable[..., Any], tree: ast.Module, closure: dict[str, Any]) -> Callable[..., Any]:
