@@ -4,6 +4,7 @@
     python -m bench.kernels [--readme kernels/README.md]    a table, also put between the markers of that file
 
 Cold: nothing useful is in the level-2 cache, as in a network whose layers take turns. Warm: the same call again and again.
+Both are the device's times: the host launches while the device is still busy with something else.
 The two shares tell how far a cold call is from what limits it: bytes per second against a copy of 256 MiB on the same
 device, operations per second against `cupy.matmul` (cuBLAS) of 4096 x 4096 float32 matrices. Bytes and operations are the
 least that the call can do (`KernelSpec.cost`).
@@ -25,7 +26,7 @@ import pytest
 import tinynet_kernels
 from bench.sass import write_between
 from tinynet.device import cuda_problem, simulated
-from tinynet_kernels.runtime.tuning import cold_time
+from tinynet_kernels.runtime.tuning import cold_time, device_time
 from tinynet_kernels.spec import KernelSpec, Sample
 
 PROBLEM = "the kernels run in Numba's simulator" if simulated() else cuda_problem()
@@ -68,16 +69,7 @@ def measure(run: Callable[[], Any], cost: Any) -> Timing:
 
 def warm_time(run: Callable[[], Any], repeats: int = 20) -> float:
     """Seconds of one of many calls in a row."""
-    import cupy
-
-    begin, end = cupy.cuda.Event(), cupy.cuda.Event()
-    run()
-    begin.record()
-    for _ in range(repeats):
-        run()
-    end.record()
-    end.synchronize()
-    return float(cupy.cuda.get_elapsed_time(begin, end)) / 1e3 / repeats
+    return device_time(run, repeats, warm=True) / repeats
 
 
 @functools.cache

@@ -114,6 +114,13 @@ def test_model() -> None:
             assert plan.length % plan.tile.depth == 0 or plan.splits == 1
 
 
+def test_parts_are_counted_in_32_bits() -> None:
+    """All parts of a product together have less than 2**31 elements: more would be written beyond their end."""
+    for m, n, k in ((8192, 4096, 200_000), (32768, 40_000, 4096), (46340, 46340, 32)):
+        assert all(plan.splits * m * n < 2**31 for plan in product(m, n, k).plans())
+    assert max(plan.splits for plan in product(8192, 4096, 200_000).plans()) == 32
+
+
 def test_more_multiprocessors_never_take_longer() -> None:
     shapes = product(512, 512, 512), product(64, 15488, 288)
     for shape in shapes:

@@ -35,7 +35,9 @@ from .tiles import Tile
 
 LATENCY, FILL, ADDING = 700, 1500, 3000  # cycles
 CANDIDATES_TIMED = 6
+MOST_SWEEPS = 16  # of the cache before something is timed
 MAX_SPLITS = 64
+MOST_PARTS = (1 << 31) - 1  # elements of all parts: kernels count in 32 bits
 MOST_KNOWN = 4096
 COUNTERS = 1 << 14  # of tiles whose parts are counted at a time
 
@@ -68,6 +70,7 @@ class Product(NamedTuple):
         for tile in self.allowed:
             tiles_of_all = _ceil(self.m, tile.rows) * _ceil(self.n, tile.columns) * self.batches
             splits, most = 1, MAX_SPLITS if self.splittable and tiles_of_all <= COUNTERS else 1
+            most = min(most, max(1, MOST_PARTS // max(1, self.m * self.n * self.batches)))
             while splits <= most and (splits == 1 or splits * 2 * tile.depth <= self.k):
                 length = _ceil(_ceil(self.k, splits), tile.depth) * tile.depth
                 if _ceil(self.k, length) == splits:
@@ -139,24 +142,38 @@ class Tuner:
 
 
 def cold_time(run: Callable[[], None], repeats: int = 5) -> float:
-    """The median of the seconds that `run()` takes on the current device, each time with nothing useful in the L2 cache.
+    """The median of the seconds that `run()` takes on the current device, each time with nothing useful in the L2 cache."""
+    run()  # compiles
+    return statistics.median(device_time(run) for _ in range(repeats))
 
-    What sweeps the cache also keeps the device busy until the host has launched what is timed, so that only the device's
-    time is.
+
+def device_time(run: Callable[[], None], calls: int = 1, warm: bool = False) -> float:
+    """Seconds of the device alone for so many calls in a row, after something has swept the L2 cache; `warm`: and one more
+    call, which is not counted.
+
+    What sweeps the cache also keeps the device busy until the host has launched what is timed. If the host was late, because
+    the device had come by then to where the time begins, it is all done again with more of that.
     """
     import cupy
 
     size = cupy.cuda.Device().attributes["L2CacheSize"]
     sweep = cupy.empty(max(4 * size, 1 << 27), "uint8")
-    events = [(cupy.cuda.Event(), cupy.cuda.Event()) for _ in range(repeats)]
-    run()  # compiles
-    for begin, end in events:
-        sweep.fill(0)
+    begin, end = cupy.cuda.Event(), cupy.cuda.Event()
+    sweeps = 1
+    while True:
+        for _ in range(sweeps):
+            sweep.fill(0)
+        if warm:
+            run()
         begin.record()
-        run()
+        for _ in range(calls):
+            run()
         end.record()
+        late = begin.done
         end.synchronize()
-    return statistics.median(float(cupy.cuda.get_elapsed_time(*pair)) / 1e3 for pair in events)
+        if not late or sweeps >= MOST_SWEEPS:
+            return float(cupy.cuda.get_elapsed_time(begin, end)) / 1e3
+        sweeps *= 4
 
 
 def plan(kernel: str, product: Product, trial: Callable[[Plan], Callable[[], None]]) -> Plan:
