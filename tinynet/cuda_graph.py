@@ -210,7 +210,8 @@ class Graph:
         with on(self._device):
             # Buffers of the graph come from a pool of their own: nothing else may reuse what a replay writes to.
             self._pool = cupy.cuda.MemoryPool()
-            stream = cupy.cuda.Stream(non_blocking=True)
+            # Kept as long as the graph, which uses the counters of this stream: see `last_block` of the kernels.
+            self._stream = stream = cupy.cuda.Stream(non_blocking=True)
             with cupy.cuda.using_allocator(self._pool.malloc):
                 self._given = {k: v.clone() if isinstance(v, Tensor) else v for k, v in given.items()}
                 self._recording = recording = Recording()

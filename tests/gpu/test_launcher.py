@@ -144,6 +144,71 @@ def test_launch_that_the_device_refuses() -> None:
         too_many(1, *([p] * too_many._pointers), *([0] * (len(too_many.annotations) - too_many._pointers)))
 
 
+def test_first_act_of_a_thread() -> None:
+    """A thread of the host that has asked nothing of the device yet, and thus has no context, launches a known kernel."""
+    import threading
+
+    import cupy
+
+    a, y = random(40, 40), cupy.zeros((40, 40), "float32")
+    wanted = tinynet_kernels.matmul(a, a).get()
+    thread = threading.Thread(target=lambda: tinynet_kernels.matmul(a, a, out=y))
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(y.get(), wanted)
+
+
+def test_counters_of_streams() -> None:
+    """The handle of the default stream of a thread is the same in all threads; their counters must not be."""
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    import cupy
+
+    from tinynet_kernels.runtime.last_block import counters
+
+    both = Barrier(2)
+
+    def own(_: int) -> int:
+        with cupy.cuda.Stream.ptds:
+            both.wait()
+            return int(counters().data.ptr)
+
+    with ThreadPoolExecutor(2) as pool:
+        places = set(pool.map(own, range(2)))
+    with cupy.cuda.Stream(non_blocking=True):
+        assert counters() is counters()
+        places.add(int(counters().data.ptr))
+    assert len(places | {int(counters().data.ptr)}) == 4
+
+
+def test_tables_are_complete_on_every_stream() -> None:
+    """A convolution's tables serve all streams: the one that they are made on is waited for, once for each shape."""
+    import cupy
+
+    from tinynet_kernels.runtime.cuda import lasting
+
+    waited = []
+
+    class Stream(cupy.cuda.Stream):  # type: ignore[misc]
+        def synchronize(self) -> None:
+            waited.append(self)
+            super().synchronize()
+
+    x, w = random(2, 3, 9, 11), random(4, 3, 3, 3)
+    with Stream(non_blocking=True):
+        y = tinynet_kernels.conv2d(x, w)
+        assert len(waited) == 1
+        tinynet_kernels.conv2d(x, w, out=y)
+    assert len(waited) == 1
+    stream = Stream(non_blocking=True)
+    with stream:
+        stream.begin_capture()
+        with pytest.raises(RuntimeError, match="tables of a shape that is new"):
+            lasting(w)  # it would be complete after a replay only
+        stream.end_capture()
+
+
 def test_threads_launch_side_by_side() -> None:
     """Several threads of the host start one kernel with arguments of their own."""
     from concurrent.futures import ThreadPoolExecutor

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime import tuning
-from ..runtime.cuda import aligned, blocks_for, contiguous, finish, module, writable
+from ..runtime.cuda import aligned, blocks_for, contiguous, finish, lasting, module, writable
 from ..runtime.last_block import parts_of
 from . import direct, naive, tables, tiled
 from .geometry import Geometry, geometry
@@ -165,8 +165,9 @@ def _tables(kind: str, shape: Geometry, phase: tuple[int, int], device: int) -> 
     host = tables.forward(shape) if kind == "forward" else tables.input_grad(shape, phase)
     if host is None:
         return None
-    moved = {name: module().asarray(getattr(host, name)) for name in ("base", "mask", "position", "offset", "tap")}
-    return dataclasses.replace(host, **moved)
+    names = "base", "mask", "position", "offset", "tap"
+    moved = lasting(*(module().asarray(getattr(host, name)) for name in names))
+    return dataclasses.replace(host, **dict(zip(names, moved)))
 
 
 def conv2d_naive(

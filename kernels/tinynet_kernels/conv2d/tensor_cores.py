@@ -24,6 +24,7 @@ from ..runtime.cuda import (
     cuda,
     finish,
     kernel,
+    lasting,
     module,
     writable,
 )
@@ -273,7 +274,8 @@ def _tables(
     chunks = host.offset[:, None] * pitch + np.arange(0, padded, step)
     factors = np.full(chunks.size + 8, ABSENT, np.int32)  # the kernel looks a slice ahead
     factors[: chunks.size] = (chunks * 32 + tap[:, None]).reshape(-1)
-    base, mask, position, factors = map(module().asarray, (host.base * pitch, host.mask, host.position, factors))
+    moved = map(module().asarray, (host.base * pitch, host.mask, host.position, factors))
+    base, mask, position, factors = lasting(*moved)
     return ChunkTables(base, mask, position, factors, tap.size * padded, host.taps)
 
 
@@ -291,6 +293,7 @@ def _all_images(g: Geometry, kind: int, image: int, device: int) -> tuple[Any, A
     base, mask = (xp.zeros(images * len(t.base) + 64, np.int32) for _ in range(2))
     base[:-64] = (xp.arange(images, dtype=np.int32)[:, None] * image + t.base).reshape(-1)
     mask[:-64] = xp.broadcast_to(t.mask, (images, len(t.mask))).reshape(-1)
+    base, mask = lasting(base, mask)
     return base, mask
 
 

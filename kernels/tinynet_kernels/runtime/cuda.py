@@ -60,6 +60,7 @@ __all__ = [
     "finish",
     "intrinsic",
     "kernel",
+    "lasting",
     "layout",
     "module",
     "types",
@@ -193,9 +194,14 @@ class Kernel:
         """Starts so many blocks of the compiled kernel with the arguments in `parameters`, on CuPy's current stream."""
         threads, shared = self.threads, self.shared
         launch, stream_of = driver.cuLaunchKernel, cupy.cuda.get_current_stream
+        invalid_context = driver.CUresult.CUDA_ERROR_INVALID_CONTEXT
 
         def start(x: int, y: int, z: int) -> None:
-            (error,) = launch(function, x, y, z, threads, 1, 1, shared, _stream(stream_of().ptr), parameters.places, 0)
+            stream = _stream(stream_of().ptr)
+            (error,) = launch(function, x, y, z, threads, 1, 1, shared, stream, parameters.places, 0)
+            if error == invalid_context:  # the first that this thread of the host asks of the device
+                cupy.cuda.runtime.free(0)  # makes the device's context the thread's, as any call of the runtime does
+                (error,) = launch(function, x, y, z, threads, 1, 1, shared, stream, parameters.places, 0)
             if error:
                 raise RuntimeError(
                     f"{self.name}: {x} x {y} x {z} blocks of {threads} threads did not start: {error.name}"
@@ -277,6 +283,21 @@ def writable(output: Any) -> Any:
 def finish(output: Any, written: Any) -> None:
     if written is not output:
         output[...] = written
+
+
+def lasting(*arrays: Any) -> tuple[Any, ...]:
+    """The arrays, complete: made once, for launches on whatever stream, none of which waits for the one they are made on.
+
+    RuntimeError while launches are recorded, because only a replay would complete them.
+    """
+    if not SIMULATED:
+        stream = cupy.cuda.get_current_stream()
+        if stream.is_capturing():
+            raise RuntimeError(
+                "tables of a shape that is new cannot be made while launches are recorded: call it once before"
+            )
+        stream.synchronize()
+    return arrays
 
 
 def aligned(*arrays: Any) -> bool:

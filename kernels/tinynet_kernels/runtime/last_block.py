@@ -2,12 +2,14 @@
 
 So a sum of many blocks needs no second launch, and no floating-point atomics, whose order differs from run to run: the last
 block adds in a fixed order. Counters are 0 before and after a launch. Launches of one stream follow each other and share
-them; a recorded launch has those of the stream that it was recorded on.
+them; a recorded launch has those of the stream that it was recorded on, which must live as long as the record: the next
+stream may have its handle.
 """
 
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,14 @@ def parts_of(y: Any, splits: int) -> tuple[Any, Any]:
 def counters() -> Any:
     """int32 (COUNTERS,), for launches on the current stream of the current device."""
     if SIMULATED:
-        return _counters(0, 0)
+        return _counters(0, 0, 0)
     import cupy
 
-    return _counters(cupy.cuda.runtime.getDevice(), cupy.cuda.get_current_stream().ptr)
+    stream = cupy.cuda.get_current_stream().ptr
+    thread = threading.get_ident() if stream == cupy.cuda.runtime.streamPerThread else 0  # one handle, many streams
+    return _counters(cupy.cuda.runtime.getDevice(), stream, thread)
 
 
 @functools.cache
-def _counters(device: int, stream: int) -> Any:
+def _counters(device: int, stream: int, thread: int) -> Any:
     return module().zeros(COUNTERS, np.int32)
