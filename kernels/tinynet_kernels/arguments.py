@@ -25,12 +25,15 @@ def _check_float(least: int, expected: str, arrays: dict[str, Any]) -> np.dtype[
     for name, array in arrays.items():
         if array is None:
             continue
-        if array.dtype.kind != "f" or array.dtype.itemsize < least:
-            raise TypeError(f"{name} has dtype {array.dtype}, expected {expected}")
+        own = array.dtype
+        if own is dtype:
+            continue
+        if own.kind != "f" or own.itemsize < least:
+            raise TypeError(f"{name} has dtype {own}, expected {expected}")
         if dtype is None:
-            first, dtype = name, array.dtype
-        elif array.dtype != dtype:
-            raise TypeError(f"{name} has dtype {array.dtype}, expected {dtype} as {first} has")
+            first, dtype = name, own
+        elif own != dtype:
+            raise TypeError(f"{name} has dtype {own}, expected {dtype} as {first} has")
     assert dtype is not None
     return dtype
 
@@ -52,13 +55,16 @@ def check_activation(activation: str | None) -> None:
         raise ValueError(f"activation is {activation!r}, expected None or 'relu'")
 
 
-def plain(value: Any) -> bool:
-    """Whether a parameter is an int, a bool, None, or a tuple of ints, which equal only what means the same."""
-    kind = type(value)
-    return kind in _PLAIN or (kind is tuple and _INTS.issuperset(map(type, value)))
-
-
-_PLAIN, _INTS = frozenset((int, bool, type(None))), frozenset((int,))
+def plain(*values: Any) -> bool:
+    """Whether parameters are ints, bools, None, or tuples of ints, which equal only what means the same."""
+    for value in values:
+        if type(value) is tuple:
+            for element in value:
+                if type(element) is not int:
+                    return False
+        elif value is not None and type(value) is not int and type(value) is not bool:
+            return False
+    return True
 
 
 def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:

@@ -115,14 +115,18 @@ class KernelSpec:
         self, wanted: Outputs, kind: str, like: Array, args: Any, out: Any, variant: Any, precision: str, params: Any
     ) -> Any:
         """The outputs of a checked call, whose arrays are on the current device."""
-        outputs = self._outputs(out, wanted, kind, like)
-        implementation = self.implementation(kind, variant)
+        if out is None:
+            outputs = tuple([self._empty(shape, dtype, kind, like) for shape, dtype in wanted])
+        else:
+            outputs = self._given(out, wanted, kind, like)
+        run: Callable[..., None] = self.implementation(kind, variant)
+        if precision != "highest" or outputs[0].dtype == _HALF:
+            run = partial(self._narrow, run, kind, variant, precision)
         if any([output.size for output in outputs]):
             if _watch is None:
-                self._run(implementation, kind, variant, outputs, args, precision, params)
+                run(outputs, *args, **params)
             else:
-                run = partial(self._run, implementation, kind, variant, outputs, args, precision, params)
-                _watch(self, args, params, run)
+                _watch(self, args, params, partial(run, outputs, *args, **params))
         return outputs if len(outputs) > 1 else outputs[0]
 
     def implementation(self, kind: str, variant: str | None = None) -> Callable[..., None]:
@@ -134,16 +138,8 @@ class KernelSpec:
             raise ValueError(f"{self.name}: variant {variant!r} is not one of {list(table)} on {kind}")
         return load(table[variant])
 
-    def _run(
-        self, implementation: Any, kind: str, variant: Any, outputs: Any, args: Any, precision: str, params: Any
-    ) -> None:
-        if precision == "highest" and outputs[0].dtype != _HALF:
-            implementation(outputs, *args, **params)
-        else:
-            self._narrow(implementation, kind, variant, outputs, args, precision, params)
-
     def _narrow(
-        self, implementation: Any, kind: str, variant: Any, outputs: Any, args: Any, precision: str, params: Any
+        self, implementation: Any, kind: str, variant: Any, precision: str, outputs: Any, *args: Any, **params: Any
     ) -> None:
         """float16, or a lower precision: on tensor cores if a device has them and no variant was asked for."""
         check_precision(precision)
@@ -154,12 +150,12 @@ class KernelSpec:
             in_single(implementation, outputs, args, precision, **params)
 
     def _device(self, args: tuple[Any, ...]) -> tuple[str, Array]:
+        if args and type(args[0]) is np.ndarray and _ON_HOST.issuperset(map(type, args)):  # without looking at each
+            return "cpu", args[0]
         kinds: set[Any] = set(map(type, args)) - _NOT_ARRAYS
-        if len(kinds) == 1:  # of the usual kinds, these are told apart without looking at each
+        if len(kinds) == 1:
             (kind,) = kinds
             arrays = [a for a in args if type(a) is kind]
-            if kind is np.ndarray:
-                return "cpu", arrays[0]
             if kind.__module__ == "cupy" and len({a.data.device_id for a in arrays}) == 1:
                 return "cuda", arrays[0]
         arrays = [a for a in args if hasattr(a, "__array_interface__") or hasattr(a, "__cuda_array_interface__")]
@@ -171,31 +167,34 @@ class KernelSpec:
             raise TypeError(f"{self.name}: all arrays must be on one device, got arrays on {names}")
         return places.pop()[0], arrays[0]
 
-    def _outputs(self, out: Any, wanted: Outputs, kind: str, like: Array) -> tuple[Array, ...]:
-        if out is None:
-            return tuple(self._empty(shape, dtype, kind, like) for shape, dtype in wanted)
+    def _given(self, out: Any, wanted: Outputs, kind: str, like: Array) -> tuple[Array, ...]:
+        """The arrays of `out`, checked, and new ones where it has None."""
         given = out if isinstance(out, tuple) else (out,)
         if len(given) != len(wanted):
             raise ValueError(f"{self.name}: out has {len(given)} arrays, expected {len(wanted)}")
-        if any(o is None for o in given):
-            given = tuple(self._empty(*w, kind, like) if o is None else o for o, w in zip(given, wanted))
         place = _place(like)
+        outputs = []
         for o, (shape, dtype) in zip(given, wanted):
-            if _place(o) != place:
+            if o is None:
+                o = self._empty(shape, dtype, kind, like)
+            elif _place(o) != place:
                 raise TypeError(f"{self.name}: out is on {_place(o)}, expected {place}")
-            if o.dtype != dtype:
+            elif o.dtype != dtype:
                 raise TypeError(f"{self.name}: out has dtype {o.dtype}, expected {np.dtype(dtype)}")
-            if o.shape != tuple(shape):
+            elif o.shape != tuple(shape):
                 raise ValueError(f"{self.name}: out has shape {tuple(o.shape)}, expected {tuple(shape)}")
-        return given
+            outputs.append(o)
+        return tuple(outputs)
 
     def _empty(self, shape: Sequence[int], dtype: Any, kind: str, like: Array) -> Array:
         if kind == "cpu" and self.channels_last and len(shape) == 4:
-            return _channels_last(shape, dtype)
+            n, c, h, w = shape
+            return memory.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
         return empty(shape, dtype, like)
 
 
 _NOT_ARRAYS = frozenset((type(None), int, float, bool, str, tuple, list))
+_ON_HOST = _NOT_ARRAYS | {np.ndarray}
 _HALF = np.dtype(np.float16)
 _REGISTRY: dict[str, KernelSpec] = {}
 _LOADED: dict[str, Callable[..., Any]] = {}
@@ -245,11 +244,6 @@ def _place(array: Array) -> tuple[str, int]:
         return "cuda", array.data.device_id
     kind = device_kind(array)
     return kind, 0 if isinstance(array, np.ndarray) else array.data.device_id
-
-
-def _channels_last(shape: Sequence[int], dtype: Any) -> Array:
-    n, c, h, w = shape
-    return memory.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
 
 def empty(shape: Sequence[int], dtype: Any, like: Array) -> Array:

@@ -56,7 +56,7 @@ def geometry(
 ) -> Geometry:
     """The checked geometry. Raises ValueError or TypeError that names what does not fit."""
     arguments = (x_shape, w_shape, stride, padding, dilation, groups)
-    return _known(*arguments) if all(map(plain, arguments)) else _geometry(*arguments)
+    return _known(*arguments) if plain(*arguments) else _geometry(*arguments)
 
 
 def _geometry(
