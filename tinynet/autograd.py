@@ -12,8 +12,7 @@ from __future__ import annotations
 import functools
 import heapq
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, ClassVar
 
@@ -94,7 +93,7 @@ class Node:
         leaf = edge[0]
         if leaf.grad is not None or leaf._hooks or leaf._post_hooks:
             return None
-        if sum(e is not None and e[0] is leaf for e in self.edges) > 1:
+        if len([e for e in self.edges if e is not None and e[0] is leaf]) > 1:
             return None
         return leaf._grad_view
 
@@ -147,8 +146,8 @@ class Node:
         return f"<{self.name()}>"
 
     def _free(self) -> None:
-        for name in [n for n in self.__dict__ if n not in _KEPT]:
-            delattr(self, name)
+        mine = self.__dict__
+        self.__dict__ = {name: mine[name] for name in _KEPT if name in mine}
         self.freed = True
 
 
@@ -211,7 +210,8 @@ class Op:
             if isinstance(a, Tensor):
                 if a._base is not None and a._base._node is not a._base_node:
                     _check_stale(a)
-                tracked = tracked or a.requires_grad
+                if a.requires_grad:
+                    tracked = True
                 arrays.append(a._array)
             else:
                 arrays.append(a)
@@ -435,14 +435,17 @@ def _walk(
 ) -> list[Grad]:
     """Walks the graph from the roots; returns the gradients of `wanted`, or adds to the leaves' `.grad` if None."""
     walk = _Walk(roots, create_graph, wanted)
-    with set_grad_enabled(create_graph), _no_autocast():  # backward computes in the dtypes of forward
+    before = _mode.enabled, _mode.autocast
+    _mode.enabled, _mode.autocast = create_graph, None  # backward computes in the dtypes of forward
+    try:
         for root, value in zip(roots, grads):
             walk.flow(_edge(root), value)
         while walk.heap:
             _, node = heapq.heappop(walk.heap)
             slots = walk.pending.pop(node)
-            walk.observe(node, slots)
-            if not walk.leads_on(node):
+            if wanted is not None or node.hooks is not None or node.retained is not None:
+                walk.observe(node, slots)
+            if wanted is not None and node not in walk.useful:  # nothing that is wanted lies behind it
                 continue
             if node.freed:
                 raise _freed()
@@ -466,20 +469,13 @@ def _walk(
                 if edge is not None and flowing is not None:
                     walk.flow(edge, flowing)
         return walk.finish()
+    finally:
+        _mode.enabled, _mode.autocast = before
 
 
 def _only_defaults(results: Sequence[Grad], count: int) -> bool:
     """Whether what backward returned beyond the `count` arguments that forward was given is None, for its defaults."""
     return len(results) > count and all(value is None for value in results[count:])
-
-
-@contextmanager
-def _no_autocast() -> Iterator[None]:
-    before, _mode.autocast = _mode.autocast, None
-    try:
-        yield
-    finally:
-        _mode.autocast = before
 
 
 class _Walk:
@@ -529,10 +525,6 @@ class _Walk:
                     tensor.grad = value if tensor.grad is None else tensor.grad + value
             if self.wanted is not None and (id(node), index) in self.places:
                 self.found[id(node), index] = value
-
-    def leads_on(self, node: Node) -> bool:
-        """Whether anything that is wanted lies behind a node."""
-        return self.wanted is None or node in self.useful
 
     def finish(self) -> list[Grad]:
         for leaf in self.waiting.values():

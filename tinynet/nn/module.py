@@ -98,10 +98,10 @@ class Module:
         self._not_saved.discard(name)
 
     def __getattr__(self, name: str) -> Any:
+        own = self.__dict__
         for kind in ("_parameters", "_buffers", "_modules"):
-            members = self.__dict__.get(kind, {})
-            if name in members:
-                return members[name]
+            if kind in own and name in own[kind]:
+                return own[kind][name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __delattr__(self, name: str) -> None:

@@ -64,10 +64,9 @@ def _devices(a: Tensor, b: Tensor) -> TypeError:
 
 def same_device(name: str, *tensors: Tensor | None) -> None:
     """TypeError unless all tensors are on one device."""
-    given = [t for t in tensors if t is not None]
-    if all(type(t._array) is np.ndarray for t in given):
+    if all([t is None or type(t._array) is np.ndarray for t in tensors]):
         return
-    places = {t.device for t in given}
+    places = {t.device for t in tensors if t is not None}
     if len(places) > 1:
         raise TypeError(f"{name}: tensors are on {', '.join(sorted(map(str, places)))}, expected one device")
 

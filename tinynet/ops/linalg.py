@@ -215,14 +215,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, activat
     One kernel, forward and for each gradient. Raises ValueError for shapes that do not fit, TypeError for dtypes.
     """
     same_device("linear", input, weight, bias)
-    if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
+    shape, size = input._array.shape, weight._array.shape
+    if len(size) != 2 or not shape or shape[-1] != size[1]:
         raise ValueError(
             f"input has shape {input.shape}, expected (..., {weight.shape[-1]}) for a weight of shape {weight.shape}"
         )
-    rows = input.shape[:-1]
-    flat = input if input.ndim == 2 else reshape(input, int(np.prod(rows)), input.shape[-1])
+    flat = input if len(shape) == 2 else reshape(input, math.prod(shape[:-1]), shape[-1])
     y = Linear.apply(flat, weight, bias, activation, of_products(flat._array))
-    return y if input.ndim == 2 else reshape(y, *rows, weight.shape[0])
+    return y if len(shape) == 2 else reshape(y, *shape[:-1], size[0])
 
 
 def einsum(equation: str, *operands: Any) -> Tensor:

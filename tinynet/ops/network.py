@@ -120,7 +120,7 @@ class Conv2dMaxPool2d(Op):
         of_pool = {name if name == "ceil_mode" else f"pool_{name}": value for name, value in pooling.items()}
         y, indices = kernels.conv2d_max_pool2d(x, w, bias, size, activation=activation, **params, **of_pool)
         ctx.of_pool = of_pool
-        ctx.pool = indices, geometry(x.shape, w.shape, **params).y_shape, size, pooling
+        ctx.pool = indices, size, pooling
         return y, indices
 
     @staticmethod
@@ -128,12 +128,14 @@ class Conv2dMaxPool2d(Op):
         if ctx.needs(1) and not is_grad_enabled():
             return *_pooled_grads(ctx, gy), None, None, None, None
         gy, gb = bias_grad(ctx, gy, _swaps(ctx))
-        return *_conv2d_grads(ctx, MaxPool2dGrad.apply(gy, *ctx.pool)), gb, None, None, None, None
+        indices, size, pooling = ctx.pool
+        gy = MaxPool2dGrad.apply(gy, indices, geometry(*ctx.shapes, **ctx.params).y_shape, size, pooling)
+        return *_conv2d_grads(ctx, gy), gb, None, None, None, None
 
 
 def _pooled_grads(ctx: Any, gy: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
     """The gradients of input, weight and bias of a Conv2dMaxPool2d in one kernel."""
-    indices, _, size, _ = ctx.pool
+    indices, size, _ = ctx.pool
     x, w, y = (t._array for t in (ctx.input(0), ctx.input(1), ctx.output()))
     outputs = (ctx.room(1), ctx.room(2), None) if ctx.needs(0) else (ctx.room(1), ctx.room(2))
     params = {"activation": ctx.activation, "input_grad": ctx.needs(0), **ctx.params, **ctx.of_pool}

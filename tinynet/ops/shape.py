@@ -141,13 +141,13 @@ def view(input: Tensor, *shape: Any) -> Tensor:
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions start_dim to end_dim, both included, as one."""
-    if input.ndim == 0:
+    shape: tuple[int, ...] = input._array.shape
+    if not shape:
         return reshape(input, 1)
-    start, end = wrap(start_dim, input.ndim, "start_dim"), wrap(end_dim, input.ndim, "end_dim")
+    start, end = wrap(start_dim, len(shape), "start_dim"), wrap(end_dim, len(shape), "end_dim")
     if start > end:
         raise ValueError(f"start_dim is {start_dim}, which comes after end_dim {end_dim}")
-    shape = input.shape
-    return reshape(input, (*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :]))
+    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:

@@ -90,7 +90,7 @@ def _as_rows(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple[int, 
         raise ValueError(f"target has shape {target.shape}, expected {expected} for an input of shape {input.shape}")
     if input.ndim > 2:
         input = input.movedim(1, -1).reshape(-1, input.shape[1])
-    return input, target.reshape(-1), target.shape
+    return input, target if target.ndim == 1 else target.reshape(-1), target.shape
 
 
 def _weighted_cross_entropy(
