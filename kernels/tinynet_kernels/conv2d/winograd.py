@@ -34,8 +34,8 @@ import numpy as np
 from numba import config
 
 from ..runtime.memory import empty
-from ..runtime.simd import REGISTER, ROWS
-from . import cpu, positions
+from ..runtime.simd import BLOCK_ROWS, BLOCK_VECTORS, REGISTER
+from . import cpu
 from . import winograd_loops as loops
 from .geometry import Geometry, geometry
 from .minimal import TAPS
@@ -80,16 +80,18 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
     chunk = chunk_of(tiles.points * (c + o), x.dtype)
     shares = shares_of(total, chunk)
     teams = min(
-        -(-THREADS // shares), -(-c // ROWS)
+        -(-THREADS // shares), -(-c // BLOCK_ROWS)
     )  # of threads, where the shares are few: each sums some rows of a share
     chunk = min(chunk, -(-total // shares))
     strides = stride(chunk * c, x.dtype), stride(chunk * o, x.dtype)
-    work = empty((min(THREADS, shares * teams), tiles.points * (sum(strides) + -(-c // ROWS) * ROWS * o)), x.dtype)
+    work = empty(
+        (min(THREADS, shares * teams), tiles.points * (sum(strides) + -(-c // BLOCK_ROWS) * BLOCK_ROWS * o)), x.dtype
+    )
     gw = outputs[0]
     target = gw if gw.flags.c_contiguous else np.empty(gw.shape, gw.dtype)
     loops.weight_grad(
         *(m, cpu.channels_last(x, (0, 0)), tiles.inputs, cpu.channels_last(gy, (0, 0)), tiles.outputs),
-        *(teams, chunk, np.arange(c), strides, work, cpu.lanes(x), empty((shares, TAPS * TAPS * c, o), x.dtype)),
+        *(teams, chunk, strides, work, cpu.lanes(x), empty((shares, TAPS * TAPS * c, o), x.dtype)),
         target.reshape(o, c, TAPS * TAPS),
     )
     if target is not gw:
@@ -104,16 +106,17 @@ def _convolve(m: int, adjoint: bool, g: Geometry, x: Any, w: Any, init: Any, flo
     total = source.shape[0] * tiles.per_image
     chunk = chunk_of(tiles.points * (k + columns), x.dtype)
     # the gradient of an image is summed by one thread
-    piece = piece_of(total, chunk, tiles.per_image if adjoint else ROWS)
+    piece = piece_of(total, chunk, tiles.per_image if adjoint else BLOCK_ROWS)
     chunk = min(chunk, piece)
-    strides = stride(chunk * k, x.dtype), stride(chunk * columns, x.dtype)
+    room = -(-chunk // BLOCK_ROWS) * BLOCK_ROWS
+    strides = stride(room * k, x.dtype), stride(room * columns, x.dtype)
     workers = min(THREADS, -(-total // piece))
     work = empty((workers, tiles.points * sum(strides)), x.dtype)
     weights, steps, copies = filters(m, w, adjoint, workers)
     from_grid, to_grid = (tiles.outputs, tiles.inputs) if adjoint else (tiles.inputs, tiles.outputs)
     loops.convolve(
-        *(m, adjoint, source, from_grid, plan(chunk, k, columns), weights, steps, copies),
-        *(init, floor, target, to_grid, piece, chunk, strides, work, zeros(columns, x.dtype), cpu.lanes(x)),
+        *(m, adjoint, source, from_grid, weights, steps, copies),
+        *(init, floor, target, to_grid, piece, chunk, strides, work, cpu.lanes(x)),
     )
     if target is not y:
         y[...] = target
@@ -139,7 +142,7 @@ def tiling(m: int, g: Geometry) -> Tiling:
 
 def chunk_of(numbers: int, dtype: Any) -> int:
     """How many tiles of so many numbers at the points stay in the cache."""
-    return max(4, CACHE // (numbers * int(np.dtype(dtype).itemsize) * ROWS)) * ROWS
+    return max(4, CACHE // (numbers * int(np.dtype(dtype).itemsize) * BLOCK_ROWS)) * BLOCK_ROWS
 
 
 def shares_of(total: int, chunk: int) -> int:
@@ -194,24 +197,10 @@ def filters(m: int, w: Any, swapped: bool, workers: int) -> tuple[Any, tuple[int
     o, c, *_ = w.shape
     window = TAPS * TAPS
     rows, columns, steps = (o, c, (c * window, window)) if swapped else (c, o, (window, c * window))
-    width = cpu.width_of(columns, w.dtype)
+    width = min(columns, BLOCK_VECTORS * cpu.lanes(w))
     shape = ((m + TAPS - 1) ** 2, -(-columns // width), rows, width)
     own = math.prod(shape) * w.itemsize <= SMALL
     flat, copies = np.ascontiguousarray(w).reshape(-1), empty((workers if own else 1, *shape), w.dtype)
     if len(copies) == 1:
         loops.shared_filters(m, flat, steps, columns, THREADS, copies[0])
     return flat, steps, copies
-
-
-@lru_cache(maxsize=256)
-def zeros(columns: int, dtype: Any) -> Any:
-    """What sums of so many columns start from: whole blocks of them."""
-    width = cpu.width_of(columns, dtype)
-    return np.zeros(-(-columns // width) * width, dtype)
-
-
-@lru_cache(maxsize=256)
-def plan(tiles: int, k: int, columns: int) -> positions.Plan:
-    """A product of a matrix (tiles, k), row by row, to one of (tiles, columns)."""
-    rows = np.arange(tiles)[:, None] * (k, columns)
-    return positions.SINGLE._replace(columns=rows, taps=np.array([0, 0, k]), classes=np.array([[0, 1, 0, tiles, 0, 1]]))

@@ -12,9 +12,9 @@ import numpy as np
 from numba import njit, prange
 
 from ..runtime.compiled import once, parallel
-from ..runtime.simd import ROWS
+from ..runtime.simd import BLOCK_ROWS, BLOCK_VECTORS, add_product1, add_product2, product1, product2
 from ..runtime.transforms import store, store_onto
-from .loops import add_parts, stretch, window_products
+from .loops import add_parts
 from .minimal import TAPS, minimal, transposed
 
 _inline: Any = njit(cache=True, inline="always")
@@ -180,14 +180,23 @@ def from_points(
 
 @once
 def products(
-    planes: Any, stride: int, plan: Any, tiles: int, u: Any, zero: Any, result: Any, to: int, columns: int, lanes: int
+    planes: Any, stride: int, tiles: int, depth: int, u: Any, result: Any, to: int, columns: int, lanes: int
 ) -> None:
-    """The planes of the result, (tiles, columns), = the planes times u[point]."""
-    for point in range(u.shape[0]):
-        stretch(
-            *(planes[point * stride :], 0, 1, plan, 0, 0, tiles, u[point], zero, result[point * to :], 0),
-            *(0, columns, zero.dtype.type(-np.inf), lanes),
-        )
+    """The planes of the result, (tiles, columns), = those of (tiles, depth) times u[point].
+
+    The planes have room for as many tiles as make whole tiles of registers; zeros are put there.
+    """
+    points, blocks, _, width = u.shape
+    flat, count = u.reshape(-1), (tiles + BLOCK_ROWS - 1) // BLOCK_ROWS
+    for point in range(points):
+        a, c = point * stride, point * to
+        planes[a + tiles * depth : a + count * BLOCK_ROWS * depth] = 0
+        for block in range(blocks):
+            b, start = (point * blocks + block) * depth * width, block * width
+            if columns - start >= BLOCK_VECTORS * lanes:
+                product2(planes, a, depth, 1, depth, flat, b, width, result, c + start, columns, count)
+            else:
+                product1(planes, a, depth, 1, depth, flat, b, width, result, c + start, columns, count)
 
 
 @once
@@ -197,7 +206,6 @@ def _convolve(
     adjoint: bool,
     x: Any,
     x_grid: Any,
-    plan: Any,
     w: Any,
     w_steps: Any,
     copies: Any,
@@ -209,7 +217,6 @@ def _convolve(
     chunk: int,
     strides: Any,
     work: Any,
-    zero: Any,
     lanes: int,
 ) -> None:
     """What `convolve` gives to a worker: pieces of the tiles, as many as to the others."""
@@ -225,7 +232,7 @@ def _convolve(
     for first in range(begin, end, chunk):
         last = min(first + chunk, end)
         to_points(m, adjoint, x, x_grid, first, last, inputs, strides[0])
-        products(inputs, strides[0], plan, last - first, u, zero, outputs, strides[1], y.shape[3], lanes)
+        products(inputs, strides[0], last - first, x.shape[3], u, outputs, strides[1], y.shape[3], lanes)
         from_points(m, adjoint, outputs, strides[1], first, last, y, y_grid, init, floor)
 
 
@@ -235,7 +242,6 @@ def convolve(
     adjoint: bool,
     x: Any,
     x_grid: Any,
-    plan: Any,
     w: Any,
     w_steps: Any,
     copies: Any,
@@ -247,7 +253,6 @@ def convolve(
     chunk: int,
     strides: Any,
     work: Any,
-    zero: Any,
     lanes: int,
 ) -> None:
     """y = max(floor, init + x * w); or if `adjoint` the gradient of that with respect to its input, given x.
@@ -257,8 +262,8 @@ def convolve(
     """
     for worker in prange(work.shape[0]):
         _convolve(
-            *(worker, m, adjoint, x, x_grid, plan, w, w_steps, copies, init, floor, y, y_grid),
-            *(piece, chunk, strides, work, zero, lanes),
+            *(worker, m, adjoint, x, x_grid, w, w_steps, copies, init, floor, y, y_grid),
+            *(piece, chunk, strides, work, lanes),
         )
 
 
@@ -266,8 +271,8 @@ def convolve(
 def sums(
     inputs: Any,
     stride: int,
-    lines: Any,
-    offsets: Any,
+    tiles: int,
+    channels: int,
     own: Any,
     gradients: Any,
     to: int,
@@ -275,13 +280,27 @@ def sums(
     totals: Any,
     lanes: int,
 ) -> None:
-    """totals[point] (K, columns) += the planes of the inputs, transposed, times those of the gradients."""
-    channels = offsets.size
+    """totals[point] (K, columns) += the planes of the inputs, transposed, times those of the gradients.
+
+    The rows of the tiles of registers from own[0] to own[1] - 1: what they have beyond the channels is of no use.
+    """
+    flat, size = totals.reshape(-1), totals.shape[1]
+    first, count = own[0] * BLOCK_ROWS, own[1] - own[0]
     for point in range(totals.shape[0]):
-        window_products(
-            *(inputs[point * stride :], channels, lines, 0, 1, offsets, own, gradients[point * to :], columns),
-            *(totals[point], lanes),
-        )
+        a, b = point * stride + first, point * to
+        c = point * size + first * columns
+        start = 0
+        while start < columns:
+            if columns - start >= BLOCK_VECTORS * lanes:
+                add_product2(
+                    *(inputs, a, 1, channels, tiles, gradients, b + start, columns, flat, c + start, columns, count)
+                )
+                start += BLOCK_VECTORS * lanes
+            else:
+                add_product1(
+                    *(inputs, a, 1, channels, tiles, gradients, b + start, columns, flat, c + start, columns, count)
+                )
+                start += lanes
 
 
 @once
@@ -303,26 +322,24 @@ def _share(
     end: int,
     own: Any,
     chunk: int,
-    offsets: Any,
     strides: Any,
     work: Any,
     lanes: int,
     part: Any,
 ) -> None:
-    """The sum over the tiles begin to end - 1: the rows of the tiles of ROWS that are the worker's own."""
+    """The sum over the tiles begin to end - 1: the rows of the tiles of BLOCK_ROWS that are the worker's own."""
     inputs, outputs = x.shape[3], gy.shape[3]
-    points, rows = (m + TAPS - 1) * (m + TAPS - 1), (inputs + ROWS - 1) // ROWS * ROWS
+    points, rows = (m + TAPS - 1) * (m + TAPS - 1), (inputs + BLOCK_ROWS - 1) // BLOCK_ROWS * BLOCK_ROWS
     v = work[: points * strides[0]]
     p = work[points * strides[0] : points * (strides[0] + strides[1])]
     totals = work[points * (strides[0] + strides[1]) :].reshape(points, rows * outputs)
-    first_row, last_row = own[0] * ROWS * outputs, own[1] * ROWS * outputs
+    first_row, last_row = own[0] * BLOCK_ROWS * outputs, own[1] * BLOCK_ROWS * outputs
     totals[:, first_row:last_row] = 0
     for first in range(begin, end, chunk):
         last = min(first + chunk, end)
         to_points(m, False, x, x_grid, first, last, v, strides[0])
         to_points(m, True, gy, gy_grid, first, last, p, strides[1])
-        lines = np.array([0, 0, last - first])
-        sums(v, strides[0], lines, offsets, own, p, strides[1], outputs, totals, lanes)
+        sums(v, strides[0], last - first, inputs, own, p, strides[1], outputs, totals, lanes)
     add_up(m, totals, first_row, min(last_row, inputs * outputs), part)
 
 
@@ -335,7 +352,6 @@ def weight_grad(
     gy_grid: Any,
     teams: int,
     chunk: int,
-    offsets: Any,
     strides: Any,
     work: Any,
     lanes: int,
@@ -348,7 +364,7 @@ def weight_grad(
     for its own use.
     """
     tiles, shares = x.shape[0] * x_grid[0] * x_grid[1], parts.shape[0]
-    groups = (x.shape[3] + ROWS - 1) // ROWS
+    groups = (x.shape[3] + BLOCK_ROWS - 1) // BLOCK_ROWS
     workers, items = work.shape[0], shares * teams
     for worker in prange(workers):
         for item in range(worker * items // workers, (worker + 1) * items // workers):
@@ -356,7 +372,7 @@ def weight_grad(
             own = team * groups // teams, (team + 1) * groups // teams
             begin, end = share * tiles // shares, (share + 1) * tiles // shares
             _share(
-                *(m, x, x_grid, gy, gy_grid, begin, end, own, chunk, offsets, strides, work[worker], lanes),
+                *(m, x, x_grid, gy, gy_grid, begin, end, own, chunk, strides, work[worker], lanes),
                 *(parts[share].reshape(-1),),
             )
     for c in prange(x.shape[3]):

@@ -16,7 +16,7 @@ from ..conv2d.geometry import Geometry
 from ..conv2d.minimal import TAPS
 from ..max_pool2d.geometry import Geometry as PoolGeometry
 from ..runtime.memory import empty
-from ..runtime.simd import ROWS
+from ..runtime.simd import BLOCK_ROWS
 from . import cpu, geometries
 from . import winograd_loops as loops
 from .winograd_loops import POINTS, M
@@ -35,13 +35,13 @@ def conv2d_max_pool2d(
     init, floor = direct.start_and_floor(o, dtype, bias, activation)
     grid, inputs = _grids(g, pool)
     total = x.shape[0] * grid[0] * grid[1]
-    chunk = winograd.piece_of(total, winograd.chunk_of(POINTS * (c + o), dtype), ROWS)
+    chunk = winograd.piece_of(total, winograd.chunk_of(POINTS * (c + o), dtype), BLOCK_ROWS)
     strides = winograd.stride(chunk * c, dtype), winograd.stride(chunk * o, dtype)
     workers = min(winograd.THREADS, -(-total // chunk))
     loops.pooled(
-        *(source, inputs, winograd.plan(chunk, c, o), *winograd.filters(M, w, False, workers), init, floor),
+        *(source, inputs, *winograd.filters(M, w, False, workers), init, floor),
         *(y_target, indices_target, grid, g.y_shape[3], chunk, strides),
-        *(empty((workers, POINTS * sum(strides)), dtype), winograd.zeros(o, dtype), direct.lanes(x)),
+        *(empty((workers, POINTS * sum(strides)), dtype), direct.lanes(x)),
     )
     for given, target in ((y, y_target), (indices, indices_target)):
         if target is not given:
@@ -77,10 +77,10 @@ def conv2d_max_pool2d_grad(
     workers = min(winograd.THREADS, shares)
     totals = loops.gradients(
         *(direct.channels_last(a, (0, 0)) for a in (gy, y, indices)),
-        *(activation == "relu", grid, g.y_shape[3], direct.channels_last(x, (0, 0)), inputs, np.arange(c)),
-        *(winograd.plan(chunk, o, c), *winograd.filters(M, w, True, workers), target, c if rest else 0, chunk, strides),
-        *(empty((workers, POINTS * (sum(strides) + -(-c // ROWS) * ROWS * o)), dtype), winograd.zeros(c, dtype)),
-        *(direct.lanes(x), empty((shares, TAPS * TAPS * c, o), dtype), weights.reshape(o, c, TAPS * TAPS)),
+        *(activation == "relu", grid, g.y_shape[3], direct.channels_last(x, (0, 0)), inputs),
+        *(*winograd.filters(M, w, True, workers), target, c if rest else 0, chunk, strides),
+        *(empty((workers, POINTS * (sum(strides) + -(-c // BLOCK_ROWS) * BLOCK_ROWS * o)), dtype), direct.lanes(x)),
+        *(empty((shares, TAPS * TAPS * c, o), dtype), weights.reshape(o, c, TAPS * TAPS)),
     )
     gb[...] = totals.sum(axis=0)
     if weights is not gw:

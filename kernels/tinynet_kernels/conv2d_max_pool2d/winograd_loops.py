@@ -11,7 +11,7 @@ from ..conv2d.loops import add_parts
 from ..conv2d.minimal import TAPS, minimal, transposed
 from ..conv2d.winograd_loops import add_up, from_points, own_filters, place, products, sums, to_points
 from ..runtime.compiled import once, parallel
-from ..runtime.simd import ROWS
+from ..runtime.simd import BLOCK_ROWS
 from ..runtime.transforms import store_largest, store_spread
 
 M = 2
@@ -68,7 +68,6 @@ def _pooled(
     worker: int,
     x: Any,
     x_grid: Any,
-    plan: Any,
     w: Any,
     w_steps: Any,
     copies: Any,
@@ -81,7 +80,6 @@ def _pooled(
     chunk: int,
     strides: Any,
     work: Any,
-    zero: Any,
     lanes: int,
 ) -> None:
     """What `pooled` gives to a worker: some of the windows."""
@@ -92,7 +90,7 @@ def _pooled(
     for part in range(worker * chunks // workers, (worker + 1) * chunks // workers):
         first, last = part * chunk, min((part + 1) * chunk, tiles)
         to_points(M, False, x, x_grid, first, last, inputs, strides[0])
-        products(inputs, strides[0], plan, last - first, u, zero, outputs, strides[1], y.shape[3], lanes)
+        products(inputs, strides[0], last - first, x.shape[3], u, outputs, strides[1], y.shape[3], lanes)
         _pool(outputs, strides[1], first, last, y, indices, grid, width, init, floor)
 
 
@@ -100,7 +98,6 @@ def _pooled(
 def pooled(
     x: Any,
     x_grid: Any,
-    plan: Any,
     w: Any,
     w_steps: Any,
     copies: Any,
@@ -113,7 +110,6 @@ def pooled(
     chunk: int,
     strides: Any,
     work: Any,
-    zero: Any,
     lanes: int,
 ) -> None:
     """y and indices (N, PH, PW, O), `chunk` windows at a time. The convolution's result is `width` wide.
@@ -122,8 +118,8 @@ def pooled(
     """
     for worker in prange(work.shape[0]):
         _pooled(
-            *(worker, x, x_grid, plan, w, w_steps, copies, init, floor, y, indices, grid, width, chunk, strides),
-            *(work, zero, lanes),
+            *(worker, x, x_grid, w, w_steps, copies, init, floor, y, indices, grid, width, chunk, strides),
+            *(work, lanes),
         )
 
 
@@ -138,8 +134,6 @@ def _gradients(
     width: int,
     x: Any,
     x_grid: Any,
-    offsets: Any,
-    plan: Any,
     w: Any,
     w_steps: Any,
     copies: Any,
@@ -148,19 +142,18 @@ def _gradients(
     chunk: int,
     strides: Any,
     work: Any,
-    zero: Any,
     lanes: int,
     parts: Any,
     totals: Any,
 ) -> None:
     """What `gradients` gives to a worker: some of the shares."""
     images, outputs, size, shares = gy.shape[0], gy.shape[3], x.shape[3], parts.shape[0]
-    groups, workers = (size + ROWS - 1) // ROWS, work.shape[0]
+    groups, workers = (size + BLOCK_ROWS - 1) // BLOCK_ROWS, work.shape[0]
     v = work[worker, : POINTS * strides[0]]
     p = work[worker, POINTS * strides[0] : POINTS * (strides[0] + strides[1])]
-    found = work[worker, POINTS * (strides[0] + strides[1]) :].reshape(POINTS, groups * ROWS * outputs)
+    found = work[worker, POINTS * (strides[0] + strides[1]) :].reshape(POINTS, groups * BLOCK_ROWS * outputs)
     u = own_filters(M, w, w_steps, inputs, worker, copies) if inputs else copies[0]
-    floor = zero.dtype.type(-np.inf)
+    zero, floor = np.zeros(inputs, x.dtype), x.dtype.type(-np.inf)
     for share in range(worker * shares // workers, (worker + 1) * shares // workers):
         begin, end = share * images // shares, (share + 1) * images // shares
         found[:] = 0
@@ -171,10 +164,9 @@ def _gradients(
             last = min(first + chunk, stop)
             to_points(M, False, x, x_grid, first, last, v, strides[0])
             _unpool(gy, y, indices, active, grid, width, first, last, totals[share], p, strides[1])
-            lines = np.array([0, 0, last - first])
-            sums(v, strides[0], lines, offsets, (0, groups), p, strides[1], outputs, found, lanes)
+            sums(v, strides[0], last - first, size, (0, groups), p, strides[1], outputs, found, lanes)
             if inputs:
-                products(p, strides[1], plan, last - first, u, zero, v, strides[0], inputs, lanes)
+                products(p, strides[1], last - first, outputs, u, v, strides[0], inputs, lanes)
                 from_points(M, True, v, strides[0], first, last, gx, x_grid, zero, floor)
         add_up(M, found, 0, size * outputs, parts[share].reshape(-1))
 
@@ -189,8 +181,6 @@ def gradients(
     width: int,
     x: Any,
     x_grid: Any,
-    offsets: Any,
-    plan: Any,
     w: Any,
     w_steps: Any,
     copies: Any,
@@ -199,21 +189,20 @@ def gradients(
     chunk: int,
     strides: Any,
     work: Any,
-    zero: Any,
     lanes: int,
     parts: Any,
     gw: Any,
 ) -> Any:
     """The gradients of the pooled convolution: gw (O, C, TAPS * TAPS), gx if inputs > 0, and that of the bias in shares.
 
-    gy, y and indices are (N, PH, PW, O); plan, w and copies those of the gradient of the input. `parts`, (shares,
+    gy, y and indices are (N, PH, PW, O); w and copies those of the gradient of the input. `parts`, (shares,
     TAPS * TAPS * C, O), and `work` are for its own use.
     """
     totals = np.zeros((parts.shape[0], gy.shape[3]))
     for worker in prange(work.shape[0]):
         _gradients(
-            *(worker, gy, y, indices, active, grid, width, x, x_grid, offsets, plan, w, w_steps, copies, gx),
-            *(inputs, chunk, strides, work, zero, lanes, parts, totals),
+            *(worker, gy, y, indices, active, grid, width, x, x_grid, w, w_steps, copies, gx),
+            *(inputs, chunk, strides, work, lanes, parts, totals),
         )
     for c in prange(x.shape[3]):
         add_parts(parts, c, gw)

@@ -25,6 +25,7 @@ from numba.extending import intrinsic
 ROWS = 6
 _FEATURES = llvm.get_host_cpu_features()
 REGISTER = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16  # bytes
+BLOCK_ROWS, BLOCK_VECTORS = (8 if REGISTER == 64 else 6), 2  # of the tiles of `block`
 WIDEST = 4 if REGISTER == 64 else 2  # vectors of a tile that leave registers for a and b
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -60,63 +61,31 @@ def _make(vectors: int) -> Any:
         floor: Any,
     ) -> Any:
         def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
-            element = context.get_data_type(a.dtype)
-            size = context.get_abi_sizeof(element)
-            lanes = REGISTER // size
-            vector = ir.VectorType(element, lanes)
-            pointer = ir.PointerType(vector)
-            tiles = [(i, j) for i in range(ROWS) for j in range(vectors)]
-
-            def number(value: int) -> Any:
-                return ir.Constant(_I64, value)
+            registers = _Tile(context, build, a.dtype, ROWS, vectors)
 
             def data(kind: Any, value: Any) -> Any:
                 return context.make_array(kind)(context, build, value).data
 
-            def vector_at(base: Any, j: int) -> Any:
-                return build.bitcast(build.gep(base, [number(j * lanes)]), pointer)
-
-            def row_of(base: Any, offsets: Any, i: int) -> Any:
-                return build.gep(base, [build.extract_value(offsets, i)])
+            def rows_of(base: Any, offsets: Any) -> list[Any]:
+                return [build.gep(base, [build.extract_value(offsets, i)]) for i in range(ROWS)]
 
             def tap(t: Any, field: int) -> Any:
-                return build.load(build.gep(pt, [build.add(build.mul(t, number(3)), number(field))]))
+                return build.load(build.gep(pt, [build.add(build.mul(t, _number(3)), _number(field))]))
 
             pa, pt, pb, pi, pc = (data(k, values[n]) for k, n in ((a, 0), (taps, 3), (b, 6), (init, 9), (c, 11)))
-            kind = ir.FunctionType(vector, [vector] * 3)
-            fma = cgutils.get_or_insert_function(build.module, kind, f"llvm.fma.v{lanes}f{8 * size}")
-            starts = [row_of(pa, values[1], i) for i in range(ROWS)]
-            sums = [[cgutils.alloca_once(build, vector) for _ in range(vectors)] for _ in range(ROWS)]
-            for i, j in tiles:  # LLVM turns these variables into registers
-                build.store(build.load(vector_at(row_of(pi, values[10], i), j), align=size), sums[i][j])
-            with cgutils.for_range_slice(build, values[4], values[5], number(1), _I64) as (t, _):
+            starts, targets = rows_of(pa, values[1]), rows_of(pc, values[12])
+            registers.load(rows_of(pi, values[10]))
+            with cgutils.for_range_slice(build, values[4], values[5], _number(1), _I64) as (t, _):
                 from_a, from_b = tap(t, 0), build.add(values[7], tap(t, 1))
                 with _steps(build, tap(t, 2), [(from_a, values[2]), (from_b, values[8])]) as (offset, row):
-                    line = build.gep(pb, [row])
-                    columns = [build.load(vector_at(line, j), align=size) for j in range(vectors)]
-                    for i in range(ROWS):
-                        copies = _splat(build, build.load(build.gep(starts[i], [offset])), lanes)
-                        for j in range(vectors):
-                            build.store(build.call(fma, [copies, columns[j], build.load(sums[i][j])]), sums[i][j])
-            least = _splat(build, values[14], lanes)
-            for i, j in tiles:
-                value = build.load(sums[i][j])
-                below = build.fcmp_ordered("<", value, least)  # NaN is not below, and stays
-                build.store(build.select(below, least, value), sums[i][j])
-            whole = build.icmp_signed(">=", values[13], number(vectors * lanes))
+                    registers.multiply([build.gep(start, [offset]) for start in starts], build.gep(pb, [row]))
+            registers.raise_to(values[14])
+            whole = build.icmp_signed(">=", values[13], _number(vectors * registers.lanes))
             with build.if_else(whole) as (then, otherwise):
                 with then:
-                    for i, j in tiles:
-                        build.store(build.load(sums[i][j]), vector_at(row_of(pc, values[12], i), j), align=size)
+                    registers.store(targets)
                 with otherwise:
-                    scratch = cgutils.alloca_once(build, element, size=number(vectors * lanes))
-                    for i in range(ROWS):
-                        for j in range(vectors):
-                            build.store(build.load(sums[i][j]), vector_at(scratch, j), align=size)
-                        target = row_of(pc, values[12], i)
-                        with cgutils.for_range(build, values[13], intp=_I64) as column:
-                            value = build.load(build.gep(scratch, [column.index]))
-                            build.store(value, build.gep(target, [column.index]))
+                    registers.store_columns(targets, values[13])
             return context.get_dummy_value()
 
         n = types.int64
@@ -124,6 +93,124 @@ def _make(vectors: int) -> Any:
         return types.void(a, six, n, taps, n, n, b, n, n, init, six, c, six, n, a.dtype), generate
 
     return tile
+
+
+def _make_block(vectors: int, adds: bool) -> Any:
+    """The intrinsic for products of whole matrices, so many vectors of columns at a time:
+
+    `block(a, a_start, a_row, a_step, depth, b, b_start, b_step, c, c_start, c_row, tiles)`
+
+    c[i, j] = sum over s < depth of a[a_start + i * a_row + s * a_step] * b[b_start + s * b_step + j], or if it adds +=, for
+    i < tiles * BLOCK_ROWS and j < vectors * lanes, where c[i, j] is c[c_start + i * c_row + j]. Flat arrays; nothing is
+    checked. There are no tables: short products take little more than their multiplications.
+    """
+
+    @intrinsic
+    def block(
+        typing: Any,
+        a: Any,
+        a_start: Any,
+        a_row: Any,
+        a_step: Any,
+        depth: Any,
+        b: Any,
+        b_start: Any,
+        b_step: Any,
+        c: Any,
+        c_start: Any,
+        c_row: Any,
+        tiles: Any,
+    ) -> Any:
+        def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
+            registers = _Tile(context, build, a.dtype, BLOCK_ROWS, vectors)
+            arrays = (a, 0), (b, 5), (c, 8)
+            pa, pb, pc = (context.make_array(kind)(context, build, values[n]).data for kind, n in arrays)
+
+            def rows_of(base: Any, start: Any, row: Any, tile: Any) -> list[Any]:
+                places = [build.add(build.mul(tile, _number(BLOCK_ROWS)), _number(i)) for i in range(BLOCK_ROWS)]
+                return [build.gep(base, [build.add(start, build.mul(place, row))]) for place in places]
+
+            with cgutils.for_range(build, values[11], intp=_I64) as loop:
+                starts = rows_of(pa, values[1], values[2], loop.index)
+                targets = rows_of(pc, values[9], values[10], loop.index)
+                if adds:
+                    registers.load(targets)
+                else:
+                    registers.clear()
+                places = [(_number(0), values[3]), (values[6], values[7])]
+                with _steps(build, values[4], places) as (offset, row):
+                    registers.multiply([build.gep(start, [offset]) for start in starts], build.gep(pb, [row]))
+                registers.store(targets)
+            return context.get_dummy_value()
+
+        n = types.int64
+        return types.void(a, n, n, n, n, b, n, n, c, n, n, n), generate
+
+    return block
+
+
+def _number(value: int) -> Any:
+    return ir.Constant(_I64, value)
+
+
+class _Tile:
+    """The accumulators of a tile, some rows of vectors of a float dtype, and the instructions that use them."""
+
+    def __init__(self, context: Any, build: Any, dtype: Any, rows: int, vectors: int) -> None:
+        self.build = build
+        self.element = context.get_data_type(dtype)
+        self.size = context.get_abi_sizeof(self.element)
+        self.lanes = REGISTER // self.size
+        self.vector = ir.VectorType(self.element, self.lanes)
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        self.fma = cgutils.get_or_insert_function(build.module, kind, f"llvm.fma.v{self.lanes}f{8 * self.size}")
+        self.columns = range(vectors)
+        # LLVM turns these variables into registers
+        self.sums = [[cgutils.alloca_once(build, self.vector) for _ in self.columns] for _ in range(rows)]
+
+    def _vector_at(self, base: Any, j: int) -> Any:
+        return self.build.bitcast(self.build.gep(base, [_number(j * self.lanes)]), ir.PointerType(self.vector))
+
+    def load(self, rows: list[Any]) -> None:
+        for row, sums in zip(rows, self.sums):
+            for j in self.columns:
+                self.build.store(self.build.load(self._vector_at(row, j), align=self.size), sums[j])
+
+    def clear(self) -> None:
+        for sums in self.sums:
+            for j in self.columns:
+                self.build.store(ir.Constant(self.vector, [0.0] * self.lanes), sums[j])
+
+    def multiply(self, places: list[Any], line: Any) -> None:
+        """Adds the products of the numbers at the places, one for each row, and the vectors at `line`."""
+        columns = [self.build.load(self._vector_at(line, j), align=self.size) for j in self.columns]
+        for place, sums in zip(places, self.sums):
+            copies = _splat(self.build, self.build.load(place), self.lanes)
+            for j in self.columns:
+                self.build.store(self.build.call(self.fma, [copies, columns[j], self.build.load(sums[j])]), sums[j])
+
+    def raise_to(self, floor: Any) -> None:
+        least = _splat(self.build, floor, self.lanes)
+        for sums in self.sums:
+            for j in self.columns:
+                value = self.build.load(sums[j])
+                below = self.build.fcmp_ordered("<", value, least)  # NaN is not below, and stays
+                self.build.store(self.build.select(below, least, value), sums[j])
+
+    def store(self, rows: list[Any]) -> None:
+        for row, sums in zip(rows, self.sums):
+            for j in self.columns:
+                self.build.store(self.build.load(sums[j]), self._vector_at(row, j), align=self.size)
+
+    def store_columns(self, rows: list[Any], count: Any) -> None:
+        """The first `count` columns alone."""
+        scratch = cgutils.alloca_once(self.build, self.element, size=_number(len(self.columns) * self.lanes))
+        for row, sums in zip(rows, self.sums):
+            for j in self.columns:
+                self.build.store(self.build.load(sums[j]), self._vector_at(scratch, j), align=self.size)
+            with cgutils.for_range(self.build, count, intp=_I64) as column:
+                value = self.build.load(self.build.gep(scratch, [column.index]))
+                self.build.store(value, self.build.gep(row, [column.index]))
 
 
 @contextmanager
@@ -158,3 +245,5 @@ def _splat(build: Any, value: Any, lanes: int) -> Any:
 
 
 tile1, tile2, tile4 = _make(1), _make(2), _make(4)
+product1, product2 = _make_block(1, False), _make_block(2, False)
+add_product1, add_product2 = _make_block(1, True), _make_block(2, True)
