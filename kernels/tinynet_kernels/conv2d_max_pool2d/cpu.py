@@ -12,7 +12,7 @@ from ..conv2d.loops import STEPS, add_all_parts
 from ..max_pool2d.cpu import max_pool2d
 from ..runtime.memory import empty
 from ..runtime.simd import ROWS
-from . import composed, geometries, loops
+from . import composed, geometries, loops, narrow
 
 SHARES = 16  # of the images, at most, whose weight gradients are summed apart
 
@@ -42,6 +42,9 @@ def conv2d_max_pool2d(
         ceil_mode=ceil_mode,
         **params,
     )
+    if narrow.fits(g, pool, x.dtype):
+        narrow.pooled(outputs, g, x, w, bias, activation)
+        return
     images, channels, height, width = g.y_shape
     if g.groups > 1 or images < PIECES // 4:  # too few images to give each thread some
         y = empty((images, height, width, channels), x.dtype).transpose(0, 3, 1, 2)
@@ -109,6 +112,12 @@ def conv2d_max_pool2d_grad(
         composed.conv2d_max_pool2d_grad(outputs, gy, x, w, y, indices, pool_size, **more)
         return
     gw, gb, *rest = outputs
+    if not rest and narrow.fits(g, pool, x.dtype):
+        parts = empty((shares, gw[0].size, channels), x.dtype)
+        totals = narrow.gradients(g, gy, x, y, indices, activation == "relu", parts)
+        add_all_parts(parts, gw.reshape(*gw.shape[:2], -1))
+        gb[...] = totals.sum(axis=0)
+        return
     padded = channels_last(x, g.padding)
     at_once = max(1, STEPS // (height * width))
     lines = lines_of(g, (at_once, *padded.shape[1:]), channels)

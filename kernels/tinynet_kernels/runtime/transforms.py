@@ -7,7 +7,7 @@ multiply-add.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -31,7 +31,7 @@ def store(matrix: Matrix) -> Any:
     @intrinsic
     def transform(typing: Any, x: Any, x_at: Any, y: Any, y_at: Any, count: Any) -> Any:
         def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
-            emit = _Emitter(context, build, x.dtype)
+            emit = Emitter(context, build, x.dtype)
             source, target = emit.place(x, values[0], values[1], columns), emit.place(y, values[2], values[3], rows)
             with emit.vectors(values[4]) as c:
                 for i, j, value in emit.products(matrix, lambda i, j: build.load(source(i, j, c), align=emit.size)):
@@ -53,7 +53,7 @@ def store_onto(matrix: Matrix) -> Any:
         typing: Any, x: Any, x_at: Any, y: Any, y_at: Any, base: Any, base_at: Any, floor: Any, count: Any
     ) -> Any:
         def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
-            emit = _Emitter(context, build, x.dtype)
+            emit = Emitter(context, build, x.dtype)
             source = emit.place(x, values[0], values[1], columns)
             target, onto = emit.place(y, values[2], values[3], rows), emit.place(base, values[4], values[5], rows)
             least = emit.splat(values[6])
@@ -91,22 +91,15 @@ def store_largest(matrix: Matrix) -> Any:
         count: Any,
     ) -> Any:
         def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
-            emit = _Emitter(context, build, x.dtype)
+            emit = Emitter(context, build, x.dtype)
             source, onto = emit.place(x, values[0], values[1], len(matrix[0])), emit.row(base, values[2])
             target, places = emit.row(y, values[4], values[6]), emit.row(where, values[5], values[6])
             least = emit.splat(values[3])
             with emit.vectors(values[9]) as c:
                 shift = build.load(onto(c), align=emit.size)
-                best: Any = None
-                for i, j, value in emit.products(matrix, lambda i, j: build.load(source(i, j, c), align=emit.size)):
-                    total = build.fadd(shift, value)
-                    total = build.select(build.fcmp_ordered("<", total, least), least, total)
-                    place = emit.index(values[7], values[8], i, j)
-                    if best is None:
-                        best, found = total, place
-                        continue
-                    better = build.or_(build.fcmp_ordered(">", total, best), build.fcmp_unordered("uno", total, total))
-                    best, found = build.select(better, total, best), build.select(better, place, found)
+                elements = emit.products(matrix, lambda i, j: build.load(source(i, j, c), align=emit.size))
+                totals = ((i, j, build.fadd(shift, value)) for i, j, value in elements)
+                best, found = emit.largest(totals, least, values[7], values[8])
                 build.store(best, target(c), align=emit.size)
                 build.store(found, places(c), align=4)
             return context.get_dummy_value()
@@ -140,7 +133,7 @@ def store_spread(matrix: Matrix) -> Any:
         count: Any,
     ) -> Any:
         def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
-            emit = _Emitter(context, build, x.dtype)
+            emit = Emitter(context, build, x.dtype)
             grads, maxima, places = (emit.row(kind, values[n], values[3]) for n, kind in enumerate((gy, y, where)))
             added, target = emit.row(sums, values[7]), emit.place(x, values[8], values[9], len(matrix))
             none = ir.Constant(emit.vector, [0.0] * emit.lanes)
@@ -166,7 +159,7 @@ def store_spread(matrix: Matrix) -> Any:
     return transform
 
 
-class _Emitter:
+class Emitter:
     """Writes the instructions for vectors of a float dtype."""
 
     def __init__(self, context: Any, build: Any, dtype: Any) -> None:
@@ -223,6 +216,22 @@ class _Emitter:
         first = self.build.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
         return self.build.shuffle_vector(first, nothing, zeros)
+
+    def largest(self, elements: Iterable[tuple[int, int, Any]], least: Any, here: Any, width: Any) -> tuple[Any, Any]:
+        """The largest max(least, element), or the last that is NaN, and its place here + i * width + j as int32: of equal
+        ones, the first."""
+        build = self.build
+        best: Any = None
+        found: Any = None
+        for i, j, value in elements:
+            value = build.select(build.fcmp_ordered("<", value, least), least, value)
+            place = self.index(here, width, i, j)
+            if best is None:
+                best, found = value, place
+                continue
+            better = build.or_(build.fcmp_ordered(">", value, best), build.fcmp_unordered("uno", value, value))
+            best, found = build.select(better, value, best), build.select(better, place, found)
+        return best, found
 
     def products(self, matrix: Matrix, x: Callable[[int, int], Any]) -> Any:
         """(i, j, element of L X L'), where x(i, j) loads one of X."""
