@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, SupportsIndex, Ty
 
 import numpy as np
 
+from tinynet_kernels.runtime import memory
+
 from . import capture, dtypes, printing
 from .device import (
     CPU,
@@ -1669,8 +1671,20 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     require(target)
     moved = move(data, target)
     with on(target):
-        result = Tensor._make(moved.astype(wanted or data.dtype, copy=moved is data))
+        result = Tensor._make(
+            _copied(moved, wanted) if moved is data else moved.astype(wanted or data.dtype, copy=False)
+        )
     return result.requires_grad_() if requires_grad else result
+
+
+def _copied(array: Any, dtype: Any) -> Any:
+    """A copy; on the CPU, of what is contiguous, where the kernels' vectors do not cross cache lines."""
+    dtype = dtype or array.dtype
+    if type(array) is not np.ndarray or not array.flags.c_contiguous:
+        return array.astype(dtype)
+    copy = memory.empty(array.shape, dtype)
+    copy[...] = array
+    return copy
 
 
 def _stack(data: Any) -> tuple[Any, bool]:

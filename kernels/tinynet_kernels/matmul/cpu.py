@@ -11,13 +11,16 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numba import config
 
 from ..runtime.memory import empty
+from ..runtime.simd import REGISTER, WIDEST
 
-LARGE = 1 << 30  # multiplications and additions
-FEW = 512  # rows
-BIG = 1 << 16  # elements
-FINER = 4  # than a convolution a product is cut: its strips of columns are few, and the last may be narrow
+THREADS = config.NUMBA_NUM_THREADS
+LARGE = 1 << 32  # multiplications and additions
+FEW = 512  # rows: they see the other matrix too seldom for it to be worth a copy
+DEEP = 128  # rows of a matrix: of those that begin in different pages at the same place, a cache holds no more
+PAGE = 4096  # bytes
 
 
 def matmul(
@@ -31,60 +34,42 @@ def matmul(
     activation: str | None = None,
 ) -> None:
     (y,) = outputs
-    a = a.swapaxes(-1, -2) if transpose_a else a
-    b = b.swapaxes(-1, -2) if transpose_b else b
-    if y.ndim == 2 and 2 * y.size * a.shape[1] < LARGE and y.flags.c_contiguous:
-        _tiles(y, a, b, bias, activation)
+    if y.ndim == 2 and 2 * y.size * a.shape[not transpose_a] < LARGE and y.flags.c_contiguous:
+        _tiles(y, a, transpose_a, b, transpose_b, bias, activation == "relu")
         return
-    np.matmul(a, b, out=y)
+    np.matmul(a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b, out=y)
     if bias is not None:
         np.add(y, bias, out=y)
     if activation == "relu":
         np.maximum(y, 0, out=y)
 
 
-def _tiles(y: Any, a: Any, b: Any, bias: Any, activation: str | None) -> None:
-    from ..conv2d import cpu, loops
-    from . import loops as own
+def _tiles(y: Any, a: Any, turned_a: bool, b: Any, turned_b: bool, bias: Any, relu: bool) -> None:
+    from . import loops
 
-    floor = y.dtype.type(0 if activation == "relu" else -np.inf)
-    turned = b.T.flags.c_contiguous and not b.flags.c_contiguous
-    lanes, plan = cpu.lanes(a), _plan(a.shape[1])
-    if turned and 4 * a.shape[0] <= b.shape[1]:  # the small matrix is rearranged instead of the large one
-        shift = np.zeros(b.shape[1], y.dtype) if bias is None else np.ascontiguousarray(bias)
-        panel = _panel(a.shape[0], a.shape[1], y.dtype, lanes)
-        result = empty((b.shape[1], panel.shape[0] * panel.shape[2]), y.dtype)
-        start = np.zeros(result.shape[1], y.dtype)
-        own.few_rows(np.ascontiguousarray(a), b.T, shift, floor, plan, panel, start, result, y, lanes)
-        return
-    if turned and b.size >= BIG:  # what does it faster than `panel` is another function to compile
-        weights = _panel(b.shape[1], b.shape[0], y.dtype, lanes)
-        own.pack(b.T.reshape(-1), b.shape[1], b.shape[0], weights, lanes)
-    elif a.shape[0] <= FEW and cpu.whole_rows(b):  # they see a matrix too seldom for it to be worth a copy in blocks
-        weights = b[None]
-    else:
-        weights = cpu.panel(b)
-    columns = a.flags.f_contiguous and not a.flags.c_contiguous
-    flat = a.T.reshape(-1) if columns else np.ascontiguousarray(a).reshape(-1)
-    row, step = (1, a.shape[0]) if columns else (a.shape[1], 1)
-    start, floor = cpu.start_and_floor(weights.shape[0] * weights.shape[2], y.dtype, bias, activation)
+    if not a.flags.c_contiguous:
+        a, turned_a = (a.T, not turned_a) if a.T.flags.c_contiguous else (np.ascontiguousarray(a), turned_a)
+    if not b.flags.c_contiguous:
+        b, turned_b = (b.T, not turned_b) if b.T.flags.c_contiguous else (np.ascontiguousarray(b), turned_b)
+    shift = np.empty(0, y.dtype) if bias is None else np.ascontiguousarray(bias)
+    size, *way = _way(*y.shape, a.shape[not turned_a], turned_a, turned_b, y.itemsize)
     loops.product(
-        *(flat, a.shape[0], row, step, plan, weights, start, y.reshape(-1), y.shape[1], y.shape[1]),
-        *(floor, lanes, FINER * cpu.PIECES),
+        a, turned_a, b, turned_b, *way, shift, relu, empty((size,), y.dtype), y, REGISTER // y.itemsize, THREADS
     )
 
 
-@lru_cache(maxsize=256)
-def _plan(depth: int) -> Any:
-    """One position, of `depth` taps that lie side by side."""
-    from ..conv2d import positions
-
-    return positions.SINGLE._replace(taps=np.array([0, 0, depth], np.int64))
-
-
-def _panel(columns: int, depth: int, dtype: Any, lanes: int) -> Any:
-    """Memory for a panel of a matrix (depth, columns)."""
-    from ..runtime.simd import WIDEST
-
-    width = min(WIDEST, -(-columns // lanes)) * lanes
-    return empty((-(-columns // width), depth, width), dtype)
+@lru_cache(maxsize=1024)
+def _way(
+    rows: int, columns: int, depth: int, turned_a: bool, turned_b: bool, itemsize: int
+) -> tuple[int, bool, int, int, bool]:
+    """The elements of scratch memory, whether the rows are few, blocks and width of the panel, and whether it is packed: see
+    `loops.product`."""
+    lanes = REGISTER // itemsize
+    few = turned_b and 4 * rows <= columns
+    inner = rows if few else columns
+    width = min(WIDEST, -(-inner // lanes)) * lanes
+    blocks = -(-inner // width)
+    whole = not turned_b and columns % lanes == 0 and rows <= FEW
+    packed = not (whole and (depth <= DEEP or columns * itemsize % PAGE))
+    rest = columns * blocks * width if few else rows * depth * turned_a
+    return packed * blocks * depth * width + rest, few, blocks, width, packed

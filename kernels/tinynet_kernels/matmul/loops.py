@@ -1,4 +1,4 @@
-"""The compiled loops around `conv2d.loops.stretch` for matrices that lie the other way around."""
+"""The compiled loops around `conv2d.loops.stretch` for matrices: operands that do not lie as it wants them are copied first."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from ..conv2d.loops import stretch
+from ..conv2d.loops import GROUP, stretch
+from ..conv2d.positions import Plan
 from ..runtime.compiled import once, parallel
-from ..runtime.transpose import transpose_square
+from ..runtime.simd import ROWS
+from ..runtime.transpose import copy_vector, transpose_square
 
 STEP = 64  # rows of a panel in a piece of work
+
+
+@once
+def _plan(depth: int) -> Any:
+    """One position, of `depth` taps that lie side by side."""
+    taps, only = np.zeros(3, np.int64), np.zeros((1, 2), np.int64)
+    taps[2] = depth
+    classes = np.zeros((1, 6), np.int64)
+    classes[0, 1::2] = 1
+    return Plan(only, only, taps, classes)
 
 
 @once
@@ -29,57 +41,125 @@ def _transpose(
 
 
 @once
-def _pack(b: Any, rows: int, columns: int, panel: Any, block: int, first: int, last: int, lanes: int) -> None:
-    """Rows first to last - 1 of a block of the panel (blocks, columns, width) of the transpose of b (rows, columns), flat."""
-    _, depth, width = panel.shape
-    have = min(width, rows - block * width)
-    start = (block * depth + first) * width
-    _transpose(b, block * width * columns + first, columns, panel.reshape(-1), start, width, have, last - first, lanes)
+def _pack(
+    b: Any, b_row: int, b_column: int, columns: int, panel: Any, block: int, first: int, last: int, lanes: int
+) -> None:
+    """Rows first to last - 1 of a block of the panel (blocks, K, width) of a matrix: b[i * b_row + j * b_column] at (i, j).
+
+    Flat b; one of the steps is 1. Beyond the last of its columns the panel has zeros.
+    """
+    width = panel.shape[2]
+    have = min(width, columns - block * width)
+    if b_column == 1:
+        flat, whole = panel.reshape(-1), have // lanes * lanes
+        for k in range(first, last):
+            source, target = k * b_row + block * width, (block * panel.shape[1] + k) * width
+            for n in range(0, whole, lanes):
+                copy_vector(b, source + n, flat, target + n)
+            for n in range(whole, have):
+                flat[target + n] = b[source + n]
+    else:
+        start = (block * panel.shape[1] + first) * width
+        _transpose(
+            b, block * width * b_column + first, b_column, panel.reshape(-1), start, width, have, last - first, lanes
+        )
     for k in range(first, last):
         for n in range(have, width):
             panel[block, k, n] = 0
 
 
-@parallel
-def pack(b: Any, rows: int, columns: int, panel: Any, lanes: int) -> None:
-    """The panel of the transpose of b (rows, columns), flat: column i of it is row i of b; zeros beyond its end."""
-    pieces = (columns + STEP - 1) // STEP
-    for piece in prange(panel.shape[0] * pieces):
-        first = piece % pieces * STEP
-        _pack(b, rows, columns, panel, piece // pieces, first, min(first + STEP, columns), lanes)
+@once
+def _tiles(
+    x: Any, rows: int, depth: int, begin: int, end: int, w: Any, init: Any, y: Any, columns: int, floor: Any, lanes: int
+) -> None:
+    """The tiles `begin` to `end` - 1 of y, counted strip by strip of GROUP vectors of columns, a tile once for each vector."""
+    tiles, vectors = (rows + ROWS - 1) // ROWS, (columns + lanes - 1) // lanes
+    while begin < end:
+        strip = begin // (tiles * GROUP) * GROUP
+        count, before = min(GROUP, vectors - strip), strip * tiles
+        stop = min(end, before + count * tiles)
+        first, last = (begin - before) // count * ROWS, min((stop - before) // count * ROWS, rows)
+        if first < last:
+            start = strip * lanes
+            stretch(
+                *(x, depth, 1, _plan(depth), 0, first, last, w, init, y, columns),
+                *(start, min(start + count * lanes, columns), floor, lanes),
+            )
+        begin = stop
 
 
 @once
-def _turn(x: Any, first: int, last: int, bias: Any, floor: Any, y: Any, lanes: int) -> None:
-    """y[m, n] = max(floor, x[n, m] + bias[n]) for n from first to last - 1."""
-    for n in range(first, last):
-        row, shift = x[n], bias[n]
-        for m in range(row.size):
-            value = row[m] + shift
-            row[m] = floor if value < floor else value
-    rows, columns = y.shape
-    width = x.shape[1]
-    _transpose(x.reshape(-1), first * width, width, y.reshape(-1), first, columns, last - first, rows, lanes)
+def _turned_tiles(
+    x: Any, depth: int, begin: int, end: int, w: Any, init: Any, turned: Any, bias: Any, floor: Any, y: Any, lanes: int
+) -> None:
+    """y[m, n] = max(floor, x[n] @ w[:, m] + bias[n]) for the tiles `begin` to `end` - 1 of rows n; init is zero."""
+    (rows, columns), width = y.shape, turned.shape[1]
+    first, last = begin * ROWS, min(end * ROWS, columns)
+    if first < last:
+        least = y.dtype.type(-np.inf)
+        stretch(x, depth, 1, _plan(depth), 0, first, last, w, init, turned.reshape(-1), width, 0, rows, least, lanes)
+        for n in range(first, last):
+            row, shift = turned[n], bias[n] if bias.size else y.dtype.type(0)
+            for m in range(rows):
+                value = row[m] + shift
+                row[m] = floor if value < floor else value
+        _transpose(turned.reshape(-1), first * width, width, y.reshape(-1), first, columns, last - first, rows, lanes)
 
 
 @parallel
-def few_rows(
-    x: Any, w: Any, bias: Any, floor: Any, plan: Any, panel: Any, start: Any, turned: Any, y: Any, lanes: int
+def product(
+    a: Any,
+    turned_a: bool,
+    b: Any,
+    turned_b: bool,
+    few: bool,
+    blocks: int,
+    width: int,
+    packed: bool,
+    bias: Any,
+    relu: bool,
+    scratch: Any,
+    y: Any,
+    lanes: int,
+    pieces: int,
 ) -> None:
-    """y (M, N) = max(floor, x @ w.T + bias) for x (M, K) and w (N, K), as the transpose of w @ x.T.
+    """y (M, N) = a @ b + bias, or the larger of that and 0, for a (M, K), or (K, M) if turned, b (K, N), or (N, K).
 
-    The panel of the transpose of x, turned (N, columns of the panel) and start, a row of zeros, are for its own use.
+    The register tiles want rows of one factor and a panel of the other. Usually they are a and b. With `few` rows, which
+    wants b turned, the transpose of y is computed from those of b and a, so that the small matrix is what is copied. Unless
+    `packed`, the panel is b itself; it is (blocks, K, width). The scratch is for the panel, then for a copy of a that is
+    turned, or the transpose of y. An empty bias is none.
     """
-    (rows, depth), columns = x.shape, w.shape[0]
-    pieces = (depth + STEP - 1) // STEP
-    for piece in prange(panel.shape[0] * pieces):
-        begin = piece % pieces * STEP
-        _pack(x.reshape(-1), rows, depth, panel, piece // pieces, begin, min(begin + STEP, depth), lanes)
-    size, least = (columns + 8 * lanes - 1) // (8 * lanes) * lanes, y.dtype.type(-np.inf)
-    for piece in prange((columns + size - 1) // size):
-        first, last = piece * size, min(piece * size + size, columns)
-        stretch(
-            *(w.reshape(-1), depth, 1, plan, 0, first, last, panel, start),
-            *(turned.reshape(-1), turned.shape[1], 0, rows, least, lanes),
-        )
-        _turn(turned, first, last, bias, floor, y, lanes)
+    (rows, columns), depth = y.shape, a.shape[0] if turned_a else a.shape[1]
+    floor = y.dtype.type(0 if relu else -np.inf)
+    start = np.zeros(blocks * width, y.dtype)
+    size = blocks * depth * width if packed else 0
+    panel = scratch[:size].reshape((blocks, depth, width)) if packed else b.reshape((1, depth, columns))
+    rest, of_x, steps = scratch[size:], 0, (depth + STEP - 1) // STEP
+    x, turned, source, row, column = a.reshape(-1), y, b.reshape(-1), columns, 1
+    if few:
+        x, source = source, x
+        turned = rest[: columns * blocks * width].reshape((columns, blocks * width))
+        row, column = (rows, 1) if turned_a else (1, depth)
+    else:
+        start[: bias.size] = bias
+        if turned_b:
+            row, column = 1, depth
+        if turned_a:
+            x, of_x = rest[: rows * depth], (rows + STEP - 1) // STEP
+    for piece in prange(of_x + (blocks * steps if packed else 0)):
+        if piece < of_x:
+            first = piece * STEP
+            _transpose(a.reshape(-1), first, rows, x, first * depth, depth, depth, min(STEP, rows - first), lanes)
+        else:
+            block, first = (piece - of_x) // steps, (piece - of_x) % steps * STEP
+            last = min(first + STEP, depth)
+            _pack(source, row, column, rows if few else columns, panel, block, first, last, lanes)
+    tiles = ((columns if few else rows) + ROWS - 1) // ROWS
+    work = tiles if few else tiles * ((columns + lanes - 1) // lanes)
+    for piece in prange(pieces):
+        begin, end = piece * work // pieces, (piece + 1) * work // pieces
+        if few:
+            _turned_tiles(x, depth, begin, end, panel, start, turned, bias, floor, y, lanes)
+        else:
+            _tiles(x, rows, depth, begin, end, panel, start, y.reshape(-1), columns, floor, lanes)

@@ -1,4 +1,4 @@
-"""The transpose of a square of numbers in vector registers, for Numba."""
+"""Copies by way of vector registers, for Numba: a vector, and the transpose of a square."""
 
 from __future__ import annotations
 
@@ -49,3 +49,20 @@ def transpose_square(typing: Any, a: Any, a_start: Any, a_step: Any, b: Any, b_s
 
     n = types.int64
     return types.void(a, n, n, b, n, n), generate
+
+
+@intrinsic
+def copy_vector(typing: Any, a: Any, a_start: Any, b: Any, b_start: Any) -> Any:
+    """b[b_start + i] = a[a_start + i] for i below the lanes of a register. Flat arrays of one dtype. Nothing is checked."""
+
+    def generate(context: Any, build: Any, signature: Any, values: Any) -> Any:
+        element = context.get_data_type(a.dtype)
+        size = context.get_abi_sizeof(element)
+        pointer = ir.PointerType(ir.VectorType(element, REGISTER // size))
+        source, target = (context.make_array(k)(context, build, values[n]).data for k, n in ((a, 0), (b, 2)))
+        value = build.load(build.bitcast(build.gep(source, [values[1]]), pointer), align=size)
+        build.store(value, build.bitcast(build.gep(target, [values[3]]), pointer), align=size)
+        return context.get_dummy_value()
+
+    n = types.int64
+    return types.void(a, n, b, n), generate
