@@ -251,19 +251,19 @@ class Trainer:
         with no_grad():
             if self.scaler is not None:
                 self.scaler.unscale_(self.optimizer)
-            params = list(self.model.parameters())
-            for p in params:
-                if p.grad is not None and batches > 1:
-                    p.grad.mul_(1.0 / batches)
+            if batches > 1:
+                for p in self.model.parameters():
+                    if p.grad is not None:
+                        p.grad.mul_(1.0 / batches)
             for w in self.weights:
                 if w.grad is not None and self.l1:
                     w.grad.add_(w.sign(), alpha=self.l1)
                 if w.grad is not None and self.l2:
                     w.grad.add_(w, alpha=2 * self.l2)
             if self.clip_value is not None:
-                clip_grad_value_(params, self.clip_value)
+                clip_grad_value_(self.model.parameters(), self.clip_value)
             if self.clip_norm is not None:
-                clip_grad_norm_(params, self.clip_norm)
+                clip_grad_norm_(self.model.parameters(), self.clip_norm)
             if self.scaler is None:
                 self.optimizer.step()
             else:

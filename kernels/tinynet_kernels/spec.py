@@ -103,18 +103,12 @@ class KernelSpec:
         unknown `variant`.
         """
         kind, like = self._device(args)
+        if not isinstance(like, np.ndarray) and like.data.device_id != load("cupy.cuda.runtime:getDevice")():
+            with like.device:
+                return self(*args, out=out, variant=variant, precision=precision, **params)
         if kind == "cpu" and _TEAM is not None:
             _TEAM.look()
         wanted = self.check(*args, **params)
-        if isinstance(like, np.ndarray) or like.data.device_id == load("cupy.cuda.runtime:getDevice")():
-            return self._compute(wanted, kind, like, args, out, variant, precision, params)
-        with like.device:
-            return self._compute(wanted, kind, like, args, out, variant, precision, params)
-
-    def _compute(
-        self, wanted: Outputs, kind: str, like: Array, args: Any, out: Any, variant: Any, precision: str, params: Any
-    ) -> Any:
-        """The outputs of a checked call, whose arrays are on the current device."""
         if out is None:
             outputs = tuple([self._empty(shape, dtype, kind, like) for shape, dtype in wanted])
         else:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from . import loops
+
 SHORT = 1 << 12  # elements that NumPy sums sooner
 SHORTER = 1 << 10  # elements that NumPy masks and sums sooner
 
@@ -19,8 +21,6 @@ def channel_sum(outputs: tuple[Any], x: Any) -> None:
         inner = x.sum(axis=tuple(range(2, x.ndim))) if x.ndim > 2 else x
         outputs[0][...] = inner.sum(axis=0, dtype=np.float64)
         return
-    from . import loops
-
     outputs[0][...] = loops.sums(rows).sum(axis=0)
 
 
@@ -33,8 +33,6 @@ def relu_grad(outputs: tuple[Any, ...], gy: Any, y: Any, weight: Any = None) -> 
         gx[...] = np.where(y > 0, gy, gy.dtype.type(0))
         channel_sum((sums,), gx)
         return
-    from . import loops
-
     of_gy = rows_of(gy)
     if of_gy is None:
         gx[...] = gy

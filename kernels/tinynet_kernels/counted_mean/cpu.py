@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import reference
+from . import loops, reference
 
 
 def counted_mean(outputs: tuple[Any, Any], loss: Any, labels: Any, **params: Any) -> None:
@@ -22,8 +22,6 @@ def mean_cross_entropy(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> None:
-    from . import loops
-
     mean, share, grad = outputs
     target = grad if grad.flags.c_contiguous else np.empty(grad.shape, grad.dtype)
     rows, classes = np.ascontiguousarray(logits), np.ascontiguousarray(labels, np.int64)
