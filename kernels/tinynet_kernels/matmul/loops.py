@@ -19,11 +19,21 @@ STEP = 64  # rows of a panel in a piece of work
 @once
 def _plan(depth: int) -> Any:
     """One position, of `depth` taps that lie side by side."""
-    taps, only = np.zeros(3, np.int64), np.zeros((1, 2), np.int64)
+    only, taps, classes = np.empty((1, 2), np.int64), np.empty(3, np.int64), np.empty((1, 6), np.int64)
+    only[0, 0] = only[0, 1] = taps[0] = taps[1] = 0
     taps[2] = depth
-    classes = np.zeros((1, 6), np.int64)
-    classes[0, 1::2] = 1
+    for i in range(6):
+        classes[0, i] = i % 2
     return Plan(only, only, taps, classes)
+
+
+@once
+def _start(bias: Any, columns: int) -> Any:
+    """The bias and zeros: a row of so many columns."""
+    row = np.empty(columns, bias.dtype)
+    for n in range(columns):
+        row[n] = bias[n] if n < bias.size else 0
+    return row
 
 
 @once
@@ -132,7 +142,7 @@ def product(
     """
     (rows, columns), depth = y.shape, a.shape[0] if turned_a else a.shape[1]
     floor = y.dtype.type(0 if relu else -np.inf)
-    start = np.zeros(blocks * width, y.dtype)
+    start = _start(bias[:0] if few else bias, blocks * width)
     size = blocks * depth * width if packed else 0
     panel = scratch[:size].reshape((blocks, depth, width)) if packed else b.reshape((1, depth, columns))
     rest, of_x, steps = scratch[size:], 0, (depth + STEP - 1) // STEP
@@ -142,7 +152,6 @@ def product(
         turned = rest[: columns * blocks * width].reshape((columns, blocks * width))
         row, column = (rows, 1) if turned_a else (1, depth)
     else:
-        start[: bias.size] = bias
         if turned_b:
             row, column = 1, depth
         if turned_a:
