@@ -3,8 +3,8 @@
 Sums are taken in the dtype of the array over BLOCK rows, and of these in float64: by part, then over the parts in their order.
 
 The innermost loops stand in functions of their own, which get some rows: the compiler makes vector instructions of them there,
-but not inside of a `prange`, nor where the rows of a matrix are unpacked as a tuple, where an element is read on a condition
-only, or where an array is both read and written.
+but not where the rows of a matrix are unpacked as a tuple, where an element is read on a condition only, or where an array is
+both read and written.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from ..channel_sum.loops import BLOCK, PARTS
-from ..runtime.compiled import once, parallel
+from ..runtime.compiled import for_each, once, parallel
 
 ALL, BY_INPUT, BY_OUTPUT = (
     0,
@@ -55,19 +54,26 @@ def _merge(moments: Any, n: int, more: int, mean: Any, square: Any) -> None:
         moments[1, c] += square[c] + apart * apart * (n * share)
 
 
+@_once
+def _statistics_of_part(part: int, x: Any, moments: Any) -> None:
+    """moments[part] (2, width), zeros before."""
+    rows, width = x.shape
+    parts = moments.shape[0]
+    start, stop = part * rows // parts, (part + 1) * rows // parts
+    mean, square = np.empty(width, x.dtype), np.empty(width, x.dtype)
+    for begin in range(start, stop, BLOCK):
+        end = min(begin + BLOCK, stop)
+        _moments(x[begin:end], mean, square)
+        _merge(moments[part], begin - start, end - begin, mean, square)
+
+
 @_parallel
 def statistics(x: Any, channels: int) -> Any:
     """Mean and sum of the squares of the deviations from it of each channel: (2, channels), float64."""
     rows, width = x.shape
     parts = min(PARTS, (rows + BLOCK - 1) // BLOCK)
     moments = np.zeros((parts, 2, width))
-    for part in prange(parts):
-        start, stop = part * rows // parts, (part + 1) * rows // parts
-        mean, square = np.empty(width, x.dtype), np.empty(width, x.dtype)
-        for begin in range(start, stop, BLOCK):
-            end = min(begin + BLOCK, stop)
-            _moments(x[begin:end], mean, square)
-            _merge(moments[part], begin - start, end - begin, mean, square)
+    for_each(parts, _statistics_of_part, x, moments)
     result = np.zeros((2, channels))
     count = 0
     for part in range(parts):
@@ -109,6 +115,16 @@ def _affine_sum(x: Any, vectors: Any, residual: Any, floor: Any, y: Any) -> None
             y[row, c] = floor if value < floor else value
 
 
+@_once
+def _some_normalised(piece: int, x: Any, vectors: Any, residual: Any, adds: bool, floor: Any, y: Any) -> None:
+    """BLOCK rows of y."""
+    begin, end = piece * BLOCK, min(piece * BLOCK + BLOCK, x.shape[0])
+    if adds:
+        _affine_sum(x[begin:end], vectors, residual[begin:end], floor, y[begin:end])
+    else:
+        _affine(x[begin:end], vectors, floor, y[begin:end])
+
+
 @_parallel
 def normalise(
     x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: Any, residual: Any, adds: bool, floor: Any, y: Any
@@ -117,12 +133,7 @@ def normalise(
     rows, width = x.shape
     vectors = np.empty((3, width), x.dtype)
     _repeat(mean, variance, weight, bias, eps, vectors)
-    for piece in prange((rows + BLOCK - 1) // BLOCK):
-        begin, end = piece * BLOCK, min(piece * BLOCK + BLOCK, rows)
-        if adds:
-            _affine_sum(x[begin:end], vectors, residual[begin:end], floor, y[begin:end])
-        else:
-            _affine(x[begin:end], vectors, floor, y[begin:end])
+    for_each((rows + BLOCK - 1) // BLOCK, _some_normalised, x, vectors, residual, adds, floor, y)
 
 
 @_once
@@ -177,6 +188,41 @@ def _gradient_by_input(gy: Any, x: Any, vectors: Any, slopes: Any, gx: Any) -> N
             gx[row, c] = scale[c] * value - deviation * of_product[c] - of_total[c]
 
 
+@_once
+def _sums_of_part(part: int, gy: Any, x: Any, y: Any, vectors: Any, passing: int, passed: Any, sums: Any) -> None:
+    """Adds to sums[part] (2, width) those of the gradients of weight and bias."""
+    rows, width = x.shape
+    parts = sums.shape[0]
+    stop = (part + 1) * rows // parts
+    product, total = np.empty(width, x.dtype), np.empty(width, x.dtype)
+    room = np.empty((BLOCK if passing == BY_INPUT else 0, width), x.dtype)
+    for begin in range(part * rows // parts, stop, BLOCK):
+        end = min(begin + BLOCK, stop)
+        if passing == ALL:
+            _products(gy[begin:end], x[begin:end], vectors[0], product, total)
+        elif passing == BY_INPUT:
+            _pass_by_input(gy[begin:end], x[begin:end], vectors, room[: end - begin])
+            _products(room[: end - begin], x[begin:end], vectors[0], product, total)
+        else:
+            _pass_by_output(gy[begin:end], y[begin:end], passed[begin:end])
+            _products(passed[begin:end], x[begin:end], vectors[0], product, total)
+        for c in range(width):
+            sums[part, 0, c] += product[c]
+            sums[part, 1, c] += total[c]
+
+
+@_once
+def _some_gradients(piece: int, gy: Any, x: Any, vectors: Any, slopes: Any, passing: int, passed: Any, gx: Any) -> None:
+    """BLOCK rows of gx."""
+    begin, end = piece * BLOCK, min(piece * BLOCK + BLOCK, x.shape[0])
+    if passing == BY_INPUT:
+        _gradient_by_input(gy[begin:end], x[begin:end], vectors, slopes, gx[begin:end])
+    elif passing == BY_OUTPUT:
+        _gradient(passed[begin:end], x[begin:end], vectors[0], vectors[1], slopes, gx[begin:end])
+    else:
+        _gradient(gy[begin:end], x[begin:end], vectors[0], vectors[1], slopes, gx[begin:end])
+
+
 @_parallel
 def gradients(
     gy: Any,
@@ -198,23 +244,7 @@ def gradients(
     _repeat(mean, variance, weight, bias, eps, vectors)
     parts = min(PARTS, (rows + BLOCK - 1) // BLOCK)
     sums = np.zeros((parts, 2, width))
-    for part in prange(parts):
-        stop = (part + 1) * rows // parts
-        product, total = np.empty(width, x.dtype), np.empty(width, x.dtype)
-        room = np.empty((BLOCK if passing == BY_INPUT else 0, width), x.dtype)
-        for begin in range(part * rows // parts, stop, BLOCK):
-            end = min(begin + BLOCK, stop)
-            if passing == ALL:
-                _products(gy[begin:end], x[begin:end], vectors[0], product, total)
-            elif passing == BY_INPUT:
-                _pass_by_input(gy[begin:end], x[begin:end], vectors, room[: end - begin])
-                _products(room[: end - begin], x[begin:end], vectors[0], product, total)
-            else:
-                _pass_by_output(gy[begin:end], y[begin:end], passed[begin:end])
-                _products(passed[begin:end], x[begin:end], vectors[0], product, total)
-            for c in range(width):
-                sums[part, 0, c] += product[c]
-                sums[part, 1, c] += total[c]
+    for_each(parts, _sums_of_part, gy, x, y, vectors, passing, passed, sums)
     result = np.zeros((2, channels))
     for part in range(parts):
         for c in range(width):
@@ -229,12 +259,5 @@ def gradients(
         slopes[1, c] = vectors[1, c] * (result[1, channel] / count)
     for c in range(channels):
         result[0, c] *= 1 / np.sqrt(variance[c] + eps)
-    for piece in prange((rows + BLOCK - 1) // BLOCK):
-        begin, end = piece * BLOCK, min(piece * BLOCK + BLOCK, rows)
-        if passing == BY_INPUT:
-            _gradient_by_input(gy[begin:end], x[begin:end], vectors, slopes, gx[begin:end])
-        elif passing == BY_OUTPUT:
-            _gradient(passed[begin:end], x[begin:end], vectors[0], vectors[1], slopes, gx[begin:end])
-        else:
-            _gradient(gy[begin:end], x[begin:end], vectors[0], vectors[1], slopes, gx[begin:end])
+    for_each((rows + BLOCK - 1) // BLOCK, _some_gradients, gy, x, vectors, slopes, passing, passed, gx)
     return result

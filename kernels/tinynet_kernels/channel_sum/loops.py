@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from ..runtime.compiled import once, parallel
+from ..runtime.compiled import for_each, once, parallel
 
 PARTS = 16  # at most; fixed, so that the order of the sums is
 BLOCK = 64  # rows that are summed in the dtype of the array
 
 
 @once
-def _sum(x: Any, part: int, totals: Any) -> None:
+def _sum(part: int, x: Any, totals: Any) -> None:
     """The sums of one part."""
     rows, channels = x.shape
     stop = (part + 1) * rows // totals.shape[0]
@@ -29,7 +28,7 @@ def _sum(x: Any, part: int, totals: Any) -> None:
 
 
 @once
-def _masked_sum(gy: Any, y: Any, gx: Any, part: int, totals: Any) -> None:
+def _masked_sum(part: int, gy: Any, y: Any, gx: Any, totals: Any) -> None:
     rows, channels = gy.shape
     stop = (part + 1) * rows // totals.shape[0]
     block = np.empty(channels, gy.dtype)
@@ -49,8 +48,7 @@ def _masked_sum(gy: Any, y: Any, gx: Any, part: int, totals: Any) -> None:
 def sums(x: Any) -> Any:
     """Float64 sums (parts, C) of the rows of each part of x (rows, C)."""
     totals = np.zeros((min(PARTS, (x.shape[0] + BLOCK - 1) // BLOCK), x.shape[1]))
-    for part in prange(totals.shape[0]):
-        _sum(x, part, totals)
+    for_each(totals.shape[0], _sum, x, totals)
     return totals
 
 
@@ -58,6 +56,5 @@ def sums(x: Any) -> Any:
 def masked_sums(gy: Any, y: Any, gx: Any) -> Any:
     """gx = gy where y > 0, else 0; returns `sums(gx)`."""
     totals = np.zeros((min(PARTS, (gy.shape[0] + BLOCK - 1) // BLOCK), gy.shape[1]))
-    for part in prange(totals.shape[0]):
-        _masked_sum(gy, y, gx, part, totals)
+    for_each(totals.shape[0], _masked_sum, gy, y, gx, totals)
     return totals

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from ..runtime.compiled import once, parallel
+from ..runtime.compiled import for_each, once, parallel
 from ..runtime.simd import ROWS, WIDEST, tile1, tile2, tile4
 
 STEPS = 512  # pixels of gy that stay in the cache while all weights see them
@@ -146,11 +146,11 @@ def _pieces(images: int, classes: Any, groups: int, pieces: int) -> Any:
 
 @once
 def _piece(
+    piece: int,
     x: Any,
     x_image: int,
     x_step: int,
     plan: Any,
-    piece: int,
     size: int,
     counts: Any,
     ends: Any,
@@ -195,14 +195,16 @@ def product(
     """
     groups = (channels + GROUP * lanes - 1) // (GROUP * lanes)
     size, counts, ends = _pieces(images, plan[3], groups, pieces)
-    for piece in prange(groups * ends[-1]):
-        _piece(x, x_image, x_step, plan, piece, size, counts, ends, w, init, y, y_image, channels, floor, lanes)
+    number = groups * ends[-1]
+    for_each(number, _piece, x, x_image, x_step, plan, size, counts, ends, w, init, y, y_image, channels, floor, lanes)
 
 
 @once
-def _pack(b: Any, steps: Any, counts: Any, block: int, first: int, last: int, panel: Any) -> None:
-    """Rows first to last - 1 of each of the counts[0] of a block."""
+def _pack(piece: int, pieces: int, step: int, b: Any, steps: Any, counts: Any, panel: Any) -> None:
+    """The piece of `pack` with this number: `step` rows of each of the counts[0] of a block."""
+    block, first = piece // pieces, piece % pieces * step
     outer, inner, columns = counts
+    last = min(first + step, inner)
     width = panel.shape[2]
     have, start = min(width, columns - block * width), block * width * steps[2]
     if steps[2] == 1:
@@ -227,13 +229,11 @@ def pack(b: Any, steps: Any, counts: Any, panel: Any) -> None:
     to counts[2], in blocks of `width`, with zeros beyond its end."""
     step = max(1, 64 // counts[0])  # so that the rows of a piece stay in the nearest cache
     pieces = (counts[1] + step - 1) // step
-    for piece in prange(panel.shape[0] * pieces):
-        first = piece % pieces * step
-        _pack(b, steps, counts, piece // pieces, first, min(first + step, counts[1]), panel)
+    for_each(panel.shape[0] * pieces, _pack, pieces, step, b, steps, counts, panel)
 
 
 @once
-def _pad(x: Any, line: int, y: Any) -> None:
+def _pad(line: int, x: Any, y: Any) -> None:
     """One of the lines of pixels, counted over all images."""
     top, left = (y.shape[1] - x.shape[1]) // 2, (y.shape[2] - x.shape[2]) // 2
     n, row = line // y.shape[1], line % y.shape[1] - top
@@ -249,8 +249,7 @@ def _pad(x: Any, line: int, y: Any) -> None:
 @parallel
 def pad(x: Any, y: Any) -> None:
     """y (N, H, W, C) = x with as many zeros on both sides of its rows and columns as y is larger."""
-    for line in prange(y.shape[0] * y.shape[1]):
-        _pad(x, line, y)
+    for_each(y.shape[0] * y.shape[1], _pad, x, y)
 
 
 @once
@@ -303,7 +302,7 @@ def window_products(
 
 
 @once
-def add_parts(parts: Any, c: int, gw: Any) -> None:
+def add_parts(c: int, parts: Any, gw: Any) -> None:
     """gw[:, c] (O, C, window) = the sum of the parts (n, window * C at least, O at least), in their order."""
     outputs, inputs, window = gw.shape
     for k in range(window):
@@ -317,21 +316,12 @@ def add_parts(parts: Any, c: int, gw: Any) -> None:
 
 @parallel
 def add_all_parts(parts: Any, gw: Any) -> None:
-    for c in prange(gw.shape[1]):
-        add_parts(parts, c, gw)
+    for_each(gw.shape[1], add_parts, parts, gw)
 
 
 @once
 def _share(
-    x: Any,
-    x_step: int,
-    lines: Any,
-    offsets: Any,
-    gy: Any,
-    lanes: int,
-    parts: Any,
-    item: int,
-    teams: int,
+    item: int, teams: int, x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: int, parts: Any
 ) -> None:
     """The piece of work of `weight_grad` with this number: a share of the lines for a team's tiles."""
     share, team = item // teams, item % teams
@@ -354,5 +344,4 @@ def weight_grad(x: Any, x_step: int, lines: Any, offsets: Any, gy: Any, lanes: i
     multiple of ROWS, columns of gy) is of a share of them.
     """
     teams = min(parts.shape[1] // ROWS, PARTS)
-    for item in prange(parts.shape[0] * teams):
-        _share(x, x_step, lines, offsets, gy, lanes, parts, item, teams)
+    for_each(parts.shape[0] * teams, _share, teams, x, x_step, lines, offsets, gy, lanes, parts)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from ..runtime.compiled import once, parallel
+from ..runtime.compiled import for_each, once, parallel
 from ..runtime.simd import BLOCK_ROWS, BLOCK_VECTORS, add_product1, add_product2, product1, product2
 from ..runtime.transforms import store, store_onto
 from .loops import add_parts
@@ -57,11 +57,15 @@ def filters(m: int, w: Any, steps: Any, columns: int, first: int, last: int, u: 
                 _filter4(panel, source, flat, target, width)
 
 
+@once
+def _some_filters(piece: int, pieces: int, m: int, w: Any, steps: Any, columns: int, u: Any) -> None:
+    filters(m, w, steps, columns, piece * u.shape[2] // pieces, (piece + 1) * u.shape[2] // pieces, u)
+
+
 @parallel
 def shared_filters(m: int, w: Any, steps: Any, columns: int, pieces: int, u: Any) -> None:
     """All rows of u."""
-    for piece in prange(pieces):
-        filters(m, w, steps, columns, piece * u.shape[2] // pieces, (piece + 1) * u.shape[2] // pieces, u)
+    for_each(pieces, _some_filters, pieces, m, w, steps, columns, u)
 
 
 @once
@@ -260,11 +264,10 @@ def convolve(
     Workers get `piece` tiles or a multiple, of which `chunk` at a time stay in the cache, in a row of `work`. w with its steps:
     see `filters`; copies (n, points, blocks, K, columns of a block): room for one for each worker, or one filled already.
     """
-    for worker in prange(work.shape[0]):
-        _convolve(
-            *(worker, m, adjoint, x, x_grid, w, w_steps, copies, init, floor, y, y_grid),
-            *(piece, chunk, strides, work, lanes),
-        )
+    for_each(
+        *(work.shape[0], _convolve, m, adjoint, x, x_grid, w, w_steps, copies, init, floor, y, y_grid),
+        *(piece, chunk, strides, work, lanes),
+    )
 
 
 @once
@@ -343,6 +346,35 @@ def _share(
     add_up(m, totals, first_row, min(last_row, inputs * outputs), part)
 
 
+@once
+def _shares(
+    worker: int,
+    m: int,
+    x: Any,
+    x_grid: Any,
+    gy: Any,
+    gy_grid: Any,
+    teams: int,
+    chunk: int,
+    strides: Any,
+    work: Any,
+    lanes: int,
+    parts: Any,
+) -> None:
+    """What `weight_grad` gives to a worker."""
+    tiles, shares = x.shape[0] * x_grid[0] * x_grid[1], parts.shape[0]
+    groups = (x.shape[3] + BLOCK_ROWS - 1) // BLOCK_ROWS
+    workers, items = work.shape[0], shares * teams
+    for item in range(worker * items // workers, (worker + 1) * items // workers):
+        share, team = item // teams, item % teams
+        own = team * groups // teams, (team + 1) * groups // teams
+        begin, end = share * tiles // shares, (share + 1) * tiles // shares
+        _share(
+            *(m, x, x_grid, gy, gy_grid, begin, end, own, chunk, strides, work[worker], lanes),
+            *(parts[share].reshape(-1),),
+        )
+
+
 @parallel
 def weight_grad(
     m: int,
@@ -363,17 +395,5 @@ def weight_grad(
     A share is given to as many teams, each of which sums some rows of it. `parts` (shares, TAPS * TAPS * C, O) and `work` are
     for its own use.
     """
-    tiles, shares = x.shape[0] * x_grid[0] * x_grid[1], parts.shape[0]
-    groups = (x.shape[3] + BLOCK_ROWS - 1) // BLOCK_ROWS
-    workers, items = work.shape[0], shares * teams
-    for worker in prange(workers):
-        for item in range(worker * items // workers, (worker + 1) * items // workers):
-            share, team = item // teams, item % teams
-            own = team * groups // teams, (team + 1) * groups // teams
-            begin, end = share * tiles // shares, (share + 1) * tiles // shares
-            _share(
-                *(m, x, x_grid, gy, gy_grid, begin, end, own, chunk, strides, work[worker], lanes),
-                *(parts[share].reshape(-1),),
-            )
-    for c in prange(x.shape[3]):
-        add_parts(parts, c, gw)
+    for_each(work.shape[0], _shares, m, x, x_grid, gy, gy_grid, teams, chunk, strides, work, lanes, parts)
+    for_each(x.shape[3], add_parts, parts, gw)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from ..conv2d.loops import stretch, window_products
 from ..max_pool2d.loops import pool_line
-from ..runtime.compiled import once, parallel
+from ..runtime.compiled import for_each, once, parallel
 from ..runtime.simd import ROWS
 
 
 @once
 def _pooled(
+    chunk: int,
+    chunks: int,
     x: Any,
     x_image: int,
     plan: Any,
@@ -27,14 +28,13 @@ def _pooled(
     y: Any,
     indices: Any,
     window: Any,
-    first: int,
-    last: int,
 ) -> None:
-    """What `pooled` does for the images first to last - 1."""
+    """What `pooled` does for one of the chunks of images."""
+    images = y.shape[0]
     channels, classes = y.shape[3], plan[3]
     image = np.empty((height, width, channels), x.dtype)
     flat = image.reshape(-1)
-    for n in range(first, last):
+    for n in range(chunk * images // chunks, (chunk + 1) * images // chunks):
         for kind in range(classes.shape[0]):
             count = (classes[kind, 1] - classes[kind, 0]) * (classes[kind, 3] - classes[kind, 2])
             stretch(x[n * x_image :], 0, 1, plan, kind, 0, count, w, init, flat, 0, 0, channels, floor, lanes)
@@ -59,11 +59,8 @@ def pooled(
     pieces: int,
 ) -> None:
     """y and indices (N, PH, PW, O): the pooling of `product`'s images, each of which stays in the cache."""
-    images = y.shape[0]
-    chunks = min(images, pieces)
-    for chunk in prange(chunks):
-        first, last = chunk * images // chunks, (chunk + 1) * images // chunks
-        _pooled(x, x_image, plan, w, init, floor, lanes, height, width, y, indices, window, first, last)
+    chunks = min(y.shape[0], pieces)
+    for_each(chunks, _pooled, chunks, x, x_image, plan, w, init, floor, lanes, height, width, y, indices, window)
 
 
 @once
@@ -99,6 +96,7 @@ def _spread(
 
 @once
 def _gradients(
+    share: int,
     gy: Any,
     y: Any,
     indices: Any,
@@ -120,7 +118,6 @@ def _gradients(
     lanes: int,
     parts: Any,
     totals: Any,
-    share: int,
 ) -> None:
     """What `gradients` does for a share of the images, as many at a time as `lines` has."""
     shares, images = parts.shape[0], gy.shape[0]
@@ -186,9 +183,8 @@ def gradients(
     are those of `weight_grad` for some images, which are taken at a time; `plan` and w those of the gradient of the input.
     """
     totals = np.zeros((parts.shape[0], gy.shape[3]))
-    for share in prange(parts.shape[0]):
-        _gradients(
-            *(gy, y, indices, active, kernel, stride, x, x_image, x_step, lines, offsets, height, width),
-            *(plan, w, gx, gx_image, inputs, lanes, parts, totals, share),
-        )
+    for_each(
+        *(parts.shape[0], _gradients, gy, y, indices, active, kernel, stride, x, x_image, x_step, lines, offsets),
+        *(height, width, plan, w, gx, gx_image, inputs, lanes, parts, totals),
+    )
     return totals

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from ..runtime.compiled import once, parallel
+from ..runtime.compiled import for_each, once, parallel
 from ..runtime.windows import SIZE, TAPS, pool_windows, window_gradients
 
 
 @once
-def _pooled(x: Any, image: int, w: Any, init: Any, floor: Any, y: Any, indices: Any, width: int, lanes: int) -> None:
+def _pooled(image: int, x: Any, w: Any, init: Any, floor: Any, y: Any, indices: Any, width: int, lanes: int) -> None:
     """One of the images."""
     _, height, line, inputs = x.shape
     _, down, across, channels = y.shape
@@ -33,13 +32,12 @@ def _pooled(x: Any, image: int, w: Any, init: Any, floor: Any, y: Any, indices: 
 def pooled(x: Any, w: Any, init: Any, floor: Any, y: Any, indices: Any, width: int, lanes: int) -> None:
     """y and indices (N, PH, PW, O) of x (N, H, W, C), padded. w is a panel as `conv2d.loops.product` wants it; the
     convolution's result is `width` wide."""
-    for image in prange(x.shape[0]):
-        _pooled(x, image, w, init, floor, y, indices, width, lanes)
+    for_each(x.shape[0], _pooled, x, w, init, floor, y, indices, width, lanes)
 
 
 @once
 def _gradients(
-    gy: Any, y: Any, indices: Any, active: bool, x: Any, width: int, lanes: int, share: int, parts: Any, totals: Any
+    share: int, gy: Any, y: Any, indices: Any, active: bool, x: Any, width: int, lanes: int, parts: Any, totals: Any
 ) -> None:
     """What `gradients` does for one share."""
     images, height, line, inputs = x.shape
@@ -72,6 +70,5 @@ def gradients(gy: Any, y: Any, indices: Any, active: bool, x: Any, width: int, l
     If `active`, gy (N, PH, PW, O) counts where y > 0 only. The sums of an image are taken by themselves.
     """
     totals = np.zeros((parts.shape[0], gy.shape[3]))
-    for share in prange(parts.shape[0]):
-        _gradients(gy, y, indices, active, x, width, lanes, share, parts, totals)
+    for_each(parts.shape[0], _gradients, gy, y, indices, active, x, width, lanes, parts, totals)
     return totals

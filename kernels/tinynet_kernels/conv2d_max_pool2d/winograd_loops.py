@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from ..conv2d.loops import add_parts
 from ..conv2d.minimal import TAPS, minimal, transposed
 from ..conv2d.winograd_loops import add_up, from_points, own_filters, place, products, sums, to_points
-from ..runtime.compiled import once, parallel
+from ..runtime.compiled import for_each, once, parallel
 from ..runtime.simd import BLOCK_ROWS
 from ..runtime.transforms import store_largest, store_spread
 
@@ -116,11 +115,10 @@ def pooled(
 
     w, copies and work: see `conv2d.winograd_loops.convolve`.
     """
-    for worker in prange(work.shape[0]):
-        _pooled(
-            *(worker, x, x_grid, w, w_steps, copies, init, floor, y, indices, grid, width, chunk, strides),
-            *(work, lanes),
-        )
+    for_each(
+        *(work.shape[0], _pooled, x, x_grid, w, w_steps, copies, init, floor, y, indices, grid, width, chunk),
+        *(strides, work, lanes),
+    )
 
 
 @once
@@ -199,11 +197,9 @@ def gradients(
     TAPS * TAPS * C, O), and `work` are for its own use.
     """
     totals = np.zeros((parts.shape[0], gy.shape[3]))
-    for worker in prange(work.shape[0]):
-        _gradients(
-            *(worker, gy, y, indices, active, grid, width, x, x_grid, w, w_steps, copies, gx),
-            *(inputs, chunk, strides, work, lanes, parts, totals),
-        )
-    for c in prange(x.shape[3]):
-        add_parts(parts, c, gw)
+    for_each(
+        *(work.shape[0], _gradients, gy, y, indices, active, grid, width, x, x_grid, w, w_steps, copies, gx),
+        *(inputs, chunk, strides, work, lanes, parts, totals),
+    )
+    for_each(x.shape[3], add_parts, parts, gw)
     return totals

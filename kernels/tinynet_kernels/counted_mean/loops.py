@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from ..runtime.compiled import once, parallel
+from ..runtime.compiled import for_each, once, parallel
 from ..runtime.exponential import exp
 
 PIECE = 1 << 12  # logits, at least, of a piece of work
@@ -57,18 +56,18 @@ def _row(x: Any, label: int, smoothing: Any, share: Any, grad: Any) -> Any:
 
 @once
 def _rows(
+    piece: int,
+    step: int,
     logits: Any,
     labels: Any,
     ignore_index: int,
     smoothing: Any,
     share: Any,
-    first: int,
-    last: int,
     result: Any,
     grad: Any,
 ) -> None:
-    """What `losses` does for the rows first to last - 1."""
-    for n in range(first, last):
+    """What `losses` does for some of the rows."""
+    for n in range(piece * step, min((piece + 1) * step, labels.size)):
         if labels[n] == ignore_index:
             grad[n] = 0
         else:
@@ -86,9 +85,7 @@ def losses(logits: Any, labels: Any, ignore_index: int, smoothing: Any, grad: An
         count += labels[n] != ignore_index
     share = grad.dtype.type(1 / max(count, 1))
     step = max(1, PIECE // classes)
-    for piece in prange((rows + step - 1) // step):
-        first, last = piece * step, min((piece + 1) * step, rows)
-        _rows(logits, labels, ignore_index, smoothing, share, first, last, result, grad)
+    for_each((rows + step - 1) // step, _rows, step, logits, labels, ignore_index, smoothing, share, result, grad)
     total = 0.0
     for n in range(rows):
         total += result[n]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from ..conv2d.loops import GROUP, stretch
 from ..conv2d.positions import Plan
-from ..runtime.compiled import once, parallel
+from ..runtime.compiled import for_each, once, parallel
 from ..runtime.simd import ROWS
 from ..runtime.transpose import copy_vector, transpose_square
 
@@ -116,6 +115,57 @@ def _turned_tiles(
         _transpose(turned.reshape(-1), first * width, width, y.reshape(-1), first, columns, last - first, rows, lanes)
 
 
+@once
+def _copy(
+    piece: int,
+    of_x: int,
+    a: Any,
+    x: Any,
+    rows: int,
+    depth: int,
+    b: Any,
+    b_row: int,
+    b_column: int,
+    columns: int,
+    panel: Any,
+    lanes: int,
+) -> None:
+    """A piece of what `product` copies: of the rows x of the transpose of a, up to piece `of_x`, then of the panel."""
+    if piece < of_x:
+        first = piece * STEP
+        _transpose(a, first, rows, x, first * depth, depth, depth, min(STEP, rows - first), lanes)
+    else:
+        steps = (depth + STEP - 1) // STEP
+        block, first = (piece - of_x) // steps, (piece - of_x) % steps * STEP
+        _pack(b, b_row, b_column, columns, panel, block, first, min(first + STEP, depth), lanes)
+
+
+@once
+def _piece(
+    piece: int,
+    pieces: int,
+    work: int,
+    few: bool,
+    x: Any,
+    rows: int,
+    depth: int,
+    columns: int,
+    panel: Any,
+    start: Any,
+    turned: Any,
+    bias: Any,
+    floor: Any,
+    y: Any,
+    lanes: int,
+) -> None:
+    """A share of the work of `product`."""
+    begin, end = piece * work // pieces, (piece + 1) * work // pieces
+    if few:
+        _turned_tiles(x, depth, begin, end, panel, start, turned, bias, floor, y, lanes)
+    else:
+        _tiles(x, rows, depth, begin, end, panel, start, y.reshape(-1), columns, floor, lanes)
+
+
 @parallel
 def product(
     a: Any,
@@ -156,19 +206,8 @@ def product(
             row, column = 1, depth
         if turned_a:
             x, of_x = rest[: rows * depth], (rows + STEP - 1) // STEP
-    for piece in prange(of_x + (blocks * steps if packed else 0)):
-        if piece < of_x:
-            first = piece * STEP
-            _transpose(a.reshape(-1), first, rows, x, first * depth, depth, depth, min(STEP, rows - first), lanes)
-        else:
-            block, first = (piece - of_x) // steps, (piece - of_x) % steps * STEP
-            last = min(first + STEP, depth)
-            _pack(source, row, column, rows if few else columns, panel, block, first, last, lanes)
+    number, length = of_x + (blocks * steps if packed else 0), rows if few else columns
+    for_each(number, _copy, of_x, a.reshape(-1), x, rows, depth, source, row, column, length, panel, lanes)
     tiles = ((columns if few else rows) + ROWS - 1) // ROWS
     work = tiles if few else tiles * ((columns + lanes - 1) // lanes)
-    for piece in prange(pieces):
-        begin, end = piece * work // pieces, (piece + 1) * work // pieces
-        if few:
-            _turned_tiles(x, depth, begin, end, panel, start, turned, bias, floor, y, lanes)
-        else:
-            _tiles(x, rows, depth, begin, end, panel, start, y.reshape(-1), columns, floor, lanes)
+    for_each(pieces, _piece, pieces, work, few, x, rows, depth, columns, panel, start, turned, bias, floor, y, lanes)

@@ -24,7 +24,7 @@ def max_pool2d_grad(
     g = geometry(input_shape, kernel_size, **params)
     gx = _target(outputs[0])
     if g.padding == (0, 0) and g.dilation == (1, 1) and g.stride[0] >= g.kernel[0] and g.stride[1] >= g.kernel[1]:
-        loops.backward_apart(_source(gy), _source(indices), gx, *g.kernel, *g.stride)
+        loops.backward_apart(_source(gy), _source(indices), gx, g.kernel[0], *g.stride)
     else:
         loops.backward(_source(gy), _source(indices), gx)
     _return(outputs, (gx,))

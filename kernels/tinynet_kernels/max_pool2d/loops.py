@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from ..runtime.compiled import once, parallel
+from ..runtime.compiled import for_each, once, parallel
 
 _inline: Any = njit(cache=True, inline="always")
 
@@ -73,46 +73,59 @@ def pool_line(x: Any, row: int, y: Any, indices: Any, window: Any) -> None:
                     where[c] = here if better else where[c]
 
 
+@once
+def _line(line: int, x: Any, y: Any, indices: Any, window: Any) -> None:
+    n, row = line // y.shape[1], line % y.shape[1]
+    pool_line(x[n], row, y[n, row], indices[n, row], window)
+
+
 @parallel
 def forward(x: Any, y: Any, indices: Any, window: Any) -> None:
-    for line in prange(y.shape[0] * y.shape[1]):
-        n, row = line // y.shape[1], line % y.shape[1]
-        pool_line(x[n], row, y[n, row], indices[n, row], window)
+    for_each(y.shape[0] * y.shape[1], _line, x, y, indices, window)
+
+
+@once
+def _image(n: int, gy: Any, indices: Any, gx: Any) -> None:
+    _, height, width, channels = gy.shape
+    limit = gx.shape[1] * gx.shape[2]
+    plane = gx[n].reshape(limit, channels)
+    plane[:] = 0
+    for row in range(height):
+        for column in range(width):
+            for c in range(channels):
+                where = indices[n, row, column, c]
+                if 0 <= where < limit:
+                    plane[where, c] += gy[n, row, column, c]
 
 
 @parallel
 def backward(gy: Any, indices: Any, gx: Any) -> None:
     """gx[indices] += gy, an image to a thread."""
-    images, height, width, channels = gy.shape
-    limit = gx.shape[1] * gx.shape[2]
-    for n in prange(images):
-        plane = gx[n].reshape(limit, channels)
-        plane[:] = 0
-        for row in range(height):
-            for column in range(width):
-                for c in range(channels):
-                    where = indices[n, row, column, c]
-                    if 0 <= where < limit:
-                        plane[where, c] += gy[n, row, column, c]
+    for_each(gy.shape[0], _image, gy, indices, gx)
+
+
+@once
+def _line_apart(line: int, gy: Any, indices: Any, gx: Any, kh: int, sh: int, sw: int) -> None:
+    """One of the lines of gx, counted over all images."""
+    _, height, width, channels = gy.shape
+    n, r = line // gx.shape[1], line % gx.shape[1]
+    target = gx[n, r]
+    row = r // sh
+    if row >= height or r - row * sh >= kh:
+        target[:] = 0
+        return
+    for column in range(width):
+        grads, places = gy[n, row, column], indices[n, row, column]
+        begin = column * sw
+        for s in range(begin, min(begin + sw, gx.shape[2])):
+            here = np.int32(r * gx.shape[2] + s)
+            for c in range(channels):
+                target[s, c] = grads[c] if places[c] == here else 0
+    for s in range(width * sw, gx.shape[2]):
+        target[s, :] = 0
 
 
 @parallel
-def backward_apart(gy: Any, indices: Any, gx: Any, kh: int, kw: int, sh: int, sw: int) -> None:
+def backward_apart(gy: Any, indices: Any, gx: Any, kh: int, sh: int, sw: int) -> None:
     """The same for windows that share no element and have no padding: each element of gx is written once, in order."""
-    images, height, width, channels = gy.shape
-    for line in prange(images * gx.shape[1]):
-        n, r = line // gx.shape[1], line % gx.shape[1]
-        target = gx[n, r]
-        row = r // sh
-        if row >= height or r - row * sh >= kh:
-            target[:] = 0
-            continue
-        for column in range(width):
-            grads, places = gy[n, row, column], indices[n, row, column]
-            begin = column * sw
-            for s in range(begin, min(begin + sw, gx.shape[2])):
-                here = np.int32(r * gx.shape[2] + s)
-                for c in range(channels):
-                    target[s, c] = grads[c] if places[c] == here else 0
-        for s in range(width * sw, gx.shape[2]):
-            target[s, :] = 0
+    for_each(gy.shape[0] * gx.shape[1], _line_apart, gy, indices, gx, kh, sh, sw)

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from ..runtime.compiled import parallel
+from ..runtime.compiled import for_each, once, parallel, span
+
+PIECE = 1 << 12  # elements of a piece of work
 
 
 def sgd(
@@ -28,7 +29,8 @@ def sgd(
     numbers = _numbers(
         param, -1.0 if maximize else 1.0, params["lr"], params["momentum"], params["weight_decay"], keep, add
     )
-    _sgd(*outputs, param, grad, momentum_buffer, *numbers, nesterov)
+    new = _copied(outputs, param, momentum_buffer)
+    _sgd(_pieces(param), *new, grad, *numbers, nesterov)
 
 
 def adam(
@@ -51,7 +53,7 @@ def adam(
     step_size, root = lr / (1 - beta1**step), 1 / (1 - beta2**step) ** 0.5
     sign = -1.0 if maximize else 1.0
     numbers = _numbers(param, sign, shrink, decay, beta1, 1 - beta1, beta2, 1 - beta2, step_size, root, eps)
-    _adam(*outputs, param, grad, exp_avg, exp_avg_sq, *numbers)
+    _adam(_pieces(param), *_copied(outputs, param, exp_avg, exp_avg_sq), grad, *numbers)
 
 
 def rmsprop(
@@ -70,7 +72,7 @@ def rmsprop(
 ) -> None:
     sign = -1.0 if maximize else 1.0
     numbers = _numbers(param, sign, lr, alpha, 1 - alpha, eps, weight_decay, momentum)
-    _rmsprop(*outputs, param, grad, square_avg, momentum_buffer, *numbers)
+    _rmsprop(_pieces(param), *_copied(outputs, param, square_avg, momentum_buffer), grad, *numbers)
 
 
 def _numbers(param: Any, *values: float) -> tuple[Any, ...]:
@@ -78,16 +80,28 @@ def _numbers(param: Any, *values: float) -> tuple[Any, ...]:
     return tuple(param.dtype.type(value) for value in values)
 
 
-_parallel: Any = partial(parallel, error_model="numpy")
+def _pieces(param: Any) -> int:
+    return -(-int(param.size) // PIECE)
 
 
-@_parallel
-def _sgd(
-    new_param: Any,
-    new_buffer: Any,
+def _copied(outputs: Any, *arrays: Any) -> Any:
+    """The outputs, to be updated in place: loops that read one array and write another, which may be the same, take no vectors
+    of elements at once."""
+    for output, array in zip(outputs, arrays):
+        if output is not array:
+            output[...] = array
+    return outputs
+
+
+_once: Any = partial(once, error_model="numpy")
+
+
+@_once
+def _sgd_piece(
+    piece: int,
     param: Any,
-    grad: Any,
     buffer: Any,
+    grad: Any,
     sign: Any,
     lr: Any,
     momentum: Any,
@@ -96,25 +110,28 @@ def _sgd(
     add: Any,
     nesterov: Any,
 ) -> None:
-    for i in prange(param.size):
+    for i in range(*span(piece, PIECE, param.size)):
         g = sign * grad[i] + decay * param[i]
         b = buffer[i]
         if momentum != 0:
             b = keep * b + add * g
             g = g + momentum * b if nesterov else b
-        new_buffer[i] = b
-        new_param[i] = param[i] - lr * g
+        buffer[i] = b
+        param[i] = param[i] - lr * g
 
 
-@_parallel
-def _adam(
-    new_param: Any,
-    new_avg: Any,
-    new_avg_sq: Any,
+@parallel
+def _sgd(pieces: int, *args: Any) -> None:
+    for_each(pieces, _sgd_piece, *args)
+
+
+@_once
+def _adam_piece(
+    piece: int,
     param: Any,
-    grad: Any,
     avg: Any,
     avg_sq: Any,
+    grad: Any,
     sign: Any,
     shrink: Any,
     decay: Any,
@@ -126,25 +143,28 @@ def _adam(
     root: Any,
     eps: Any,
 ) -> None:
-    for i in prange(param.size):
+    for i in range(*span(piece, PIECE, param.size)):
         p = param[i]
         g = sign * grad[i] + decay * p
         m = beta1 * avg[i] + rest1 * g
         v = beta2 * avg_sq[i] + rest2 * g * g
-        new_avg[i] = m
-        new_avg_sq[i] = v
-        new_param[i] = shrink * p - step_size * m / (np.sqrt(v) * root + eps)
+        avg[i] = m
+        avg_sq[i] = v
+        param[i] = shrink * p - step_size * m / (np.sqrt(v) * root + eps)
 
 
-@_parallel
-def _rmsprop(
-    new_param: Any,
-    new_avg: Any,
-    new_buffer: Any,
+@parallel
+def _adam(pieces: int, *args: Any) -> None:
+    for_each(pieces, _adam_piece, *args)
+
+
+@_once
+def _rmsprop_piece(
+    piece: int,
     param: Any,
-    grad: Any,
     avg: Any,
     buffer: Any,
+    grad: Any,
     sign: Any,
     lr: Any,
     alpha: Any,
@@ -153,7 +173,7 @@ def _rmsprop(
     decay: Any,
     momentum: Any,
 ) -> None:
-    for i in prange(param.size):
+    for i in range(*span(piece, PIECE, param.size)):
         g = sign * grad[i] + decay * param[i]
         v = alpha * avg[i] + rest * g * g
         g = g / (np.sqrt(v) + eps)
@@ -161,6 +181,11 @@ def _rmsprop(
         if momentum != 0:
             b = momentum * b + g
             g = b
-        new_avg[i] = v
-        new_buffer[i] = b
-        new_param[i] = param[i] - lr * g
+        avg[i] = v
+        buffer[i] = b
+        param[i] = param[i] - lr * g
+
+
+@parallel
+def _rmsprop(pieces: int, *args: Any) -> None:
+    for_each(pieces, _rmsprop_piece, *args)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from ..runtime.compiled import parallel
+from ..runtime.compiled import for_each, once, parallel, span
 from .reference import MULTIPLIERS, WEYL
 
 _M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
 _W0, _W1 = (np.uint32(w) for w in WEYL)
 _HALF = np.uint64(32)
+BLOCKS = 1 << 12  # of a piece of work
 
 _inline: Any = njit(cache=True, inline="always")
 
@@ -33,11 +34,10 @@ def _philox(block: Any, key0: Any, key1: Any) -> Any:
     return c0, c1, c2, c3
 
 
-@parallel
-def words(out: Any, key0: Any, key1: Any, offset: Any) -> None:
-    """Fills `out`, uint32 of a length divisible by four."""
-    for block in prange(out.size // 4):
-        c0, c1, c2, c3 = _philox(np.uint64(block) + offset, key0, key1)
+@once
+def _words(piece: int, out: Any, key0: int, key1: int, offset: int) -> None:
+    for block in range(*span(piece, BLOCKS, out.size // 4)):
+        c0, c1, c2, c3 = _philox(block + np.uint64(offset), np.uint32(key0), np.uint32(key1))
         out[4 * block] = c0
         out[4 * block + 1] = c1
         out[4 * block + 2] = c2
@@ -45,11 +45,22 @@ def words(out: Any, key0: Any, key1: Any, offset: Any) -> None:
 
 
 @parallel
-def dropout(x: Any, y: Any, threshold: Any, scale: Any, key0: Any, key1: Any, offset: Any) -> None:
-    """Flat x and y; the last block may be cut short."""
-    zero = x.dtype.type(0)
-    for block in prange((x.size + 3) // 4):
-        drawn = _philox(np.uint64(block) + offset, key0, key1)
+def words(out: Any, key0: Any, key1: Any, offset: Any) -> None:
+    """Fills `out`, uint32 of a length divisible by four."""
+    for_each((out.size // 4 + BLOCKS - 1) // BLOCKS, _words, out, key0, key1, offset)
+
+
+@once
+def _dropout(piece: int, x: Any, y: Any, threshold: int, scale: Any, key0: int, key1: int, offset: int) -> None:
+    zero, least = x.dtype.type(0), np.uint32(threshold)
+    for block in range(*span(piece, BLOCKS, (x.size + 3) // 4)):
+        drawn = _philox(block + np.uint64(offset), np.uint32(key0), np.uint32(key1))
         for lane in range(min(4, x.size - 4 * block)):
             i = 4 * block + lane
-            y[i] = x[i] * scale if (drawn[lane] >> np.uint32(8)) >= threshold else zero
+            y[i] = x[i] * scale if (drawn[lane] >> np.uint32(8)) >= least else zero
+
+
+@parallel
+def dropout(x: Any, y: Any, threshold: Any, scale: Any, key0: Any, key1: Any, offset: Any) -> None:
+    """Flat x and y; the last block may be cut short."""
+    for_each(((x.size + 3) // 4 + BLOCKS - 1) // BLOCKS, _dropout, x, y, threshold, scale, key0, key1, offset)
