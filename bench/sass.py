@@ -168,6 +168,7 @@ def forms() -> Iterator[Form]:
     yield Form("conv2d weight gradient naive", lambda: naive.weight_grad)
     yield Form("max_pool2d", lambda: bands.pool(FLOAT32, True))
     yield Form("max_pool2d gradient", lambda: bands.pool_grad(FLOAT32, True))
+    yield Form("max_pool2d gradient, ReLU and sums", lambda: bands.pool_grad(FLOAT32, True, True, True))
     yield Form("max_pool2d naive", lambda: pool_naive.pool)
     yield Form("max_pool2d gradient naive", lambda: pool_naive.pool_grad)
     yield Form("max_pool2d gather", lambda: max_pool2d._gather)

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, TypeVar
 
-import numpy as np
-
 from . import functional as F
 from .activations import ReLU
 from .convolution import Conv2d
@@ -108,16 +106,18 @@ def _run(modules: list[Module], i: int, input: Any) -> tuple[Any, int]:
     if type(module) is not Conv2d:
         return module.forward(input, activation=activation), 1 + active
     pool = after[active] if len(after) > active and after[active] is modules[i + 1 + active] else None
-    if type(pool) is MaxPool2d and _fits_in_cache(module, pool, input):
+    if type(pool) is MaxPool2d and _are_one(module, pool, input):
         return module.forward_pooled(input, pool, activation), 2 + active
     return module.forward(input, activation=activation), 1 + active
 
 
-def _fits_in_cache(conv: Conv2d, pool: MaxPool2d, input: Any) -> bool:
-    """Whether a convolution and its pooling are one operation: on the CPU, where the result stays in the cache between."""
+def _are_one(conv: Conv2d, pool: MaxPool2d, input: Any) -> bool:
+    """Whether a convolution and its pooling are one operation: on the CPU the result then stays in the cache between, on CUDA
+    it need not be kept, and the gradient takes a launch less.
+    """
     array = getattr(input, "_array", None)
     return (
-        type(array) is np.ndarray
+        array is not None
         and array.ndim == 4
         and array.dtype.itemsize >= 4
         and not isinstance(conv.padding, str)

@@ -111,7 +111,10 @@ _GRAD = KernelSpec(
         "winograd": "tinynet_kernels.conv2d_max_pool2d.winograd:conv2d_max_pool2d_grad",
         "direct": "tinynet_kernels.conv2d_max_pool2d.cpu:conv2d_max_pool2d_grad",
     },
-    cuda={"composed": "tinynet_kernels.conv2d_max_pool2d.composed:conv2d_max_pool2d_grad"},
+    cuda={
+        "together": "tinynet_kernels.conv2d_max_pool2d.cuda:conv2d_max_pool2d_grad",
+        "composed": "tinynet_kernels.conv2d_max_pool2d.composed:conv2d_max_pool2d_grad",
+    },
     samples=samples.GRAD_SAMPLES,
     bad_samples=samples.BAD_GRAD_SAMPLES,
     cost=_cost_grad,

@@ -3,6 +3,9 @@
 A block takes a band: some rows of one plane, or several whole planes. Either is a run of neighbours in memory. The block
 copies its part of the source into shared memory, where the windows may overlap as they like, and writes its part of the
 result in quads. Runs begin at the multiple of 32 bytes before the band, so that no sector of memory is fetched by halves.
+
+The gradient can be that of a convolution's bias and ReLU before the pooling too, without a launch more: what flows to where
+the ReLU was 0 is left out as it is read, and whole planes are added up where they lie in shared memory.
 """
 
 from __future__ import annotations
@@ -14,11 +17,23 @@ from typing import Any
 from numpy import int32
 
 from ..runtime.cuda import Int32Pointer, Kernel, Pointer, blocks_for, cuda, kernel
-from ..runtime.primitives import load, load4_constant, load_constant, quotient, store, store4, zero
+from ..runtime.primitives import (
+    fetch_add,
+    load,
+    load4_constant,
+    load_constant,
+    quotient,
+    select,
+    shuffle_xor,
+    store,
+    store4,
+    zero,
+)
 from ..runtime.unroll import static_range, unrolled
 from .geometry import Geometry
 
 THREADS = 256
+WARP = 32
 POOL_ROOM, GRAD_ROOM = 4096, 2048  # elements in a block's shared memory
 SLACK = 12  # of these may lie before and after the band
 ENOUGH = 2048  # blocks keep a device busy: with fewer, a block takes no more planes than give each thread a quad
@@ -148,12 +163,17 @@ def pool(dtype: Any, wide: bool) -> Kernel:
 
 
 @functools.cache
-def pool_grad(dtype: Any, wide: bool) -> Kernel:
+def pool_grad(dtype: Any, wide: bool, summed: bool = False, masked: bool = False) -> Kernel:
     """Each input element looks through the windows that cover it for those that chose it: no atomic operations.
 
-    wide  whether gy, indices and gx are aligned to 16 bytes.
+    wide    whether gy, indices, gx and y are aligned to 16 bytes.
+    summed  whether gy is added up by channels, for bands that are whole planes. The last block adds the planes in their
+            order; blocks beyond `work` swap the first two axes of a convolution's weight meanwhile.
+    masked  whether gy counts where y, the pooled, is larger than 0 only.
     """
     real = dtype.type
+    SUMMED, MASKED = summed, masked
+    WARPS = THREADS // WARP
 
     @kernel(threads=THREADS)
     @unrolled
@@ -161,6 +181,12 @@ def pool_grad(dtype: Any, wide: bool) -> Kernel:
         gy: Pointer,
         indices: Int32Pointer,
         gx: Pointer,
+        y: Pointer,
+        sums: Pointer,
+        shares: Pointer,
+        counters: Int32Pointer,
+        weight: Pointer,
+        swapped: Pointer,
         h: int32,
         w: int32,
         oh: int32,
@@ -176,7 +202,17 @@ def pool_grad(dtype: Any, wide: bool) -> Kernel:
         planes: int32,
         per_block: int32,
         band: int32,
+        channels: int32,
+        outs: int32,
+        ins: int32,
+        taps: int32,
+        work: int32,
     ) -> None:
+        if SUMMED and cuda.blockIdx.x >= work:
+            others = int32((cuda.gridDim.x - work) * THREADS)
+            for i in range((cuda.blockIdx.x - work) * THREADS + cuda.threadIdx.x, outs * ins * taps, others):
+                swapped[i] = weight[(i // taps % outs * ins + i // taps // outs) * taps + i % taps]
+            return
         shared = cuda.shared.array(GRAD_ROOM, real, alignment=16)
         chosen = cuda.shared.array(GRAD_ROOM, int32, alignment=16)
         t = int32(cuda.threadIdx.x)
@@ -191,14 +227,57 @@ def pool_grad(dtype: Any, wide: bool) -> Kernel:
         base = int32(source0 - source0 % 8)
         for i in range(base + 4 * t, source1, 4 * THREADS):
             if wide and i + 4 <= planes * oh * ow:
-                store4(shared, i - base, load4_constant(gy, i))
+                grads = load4_constant(gy, i)
+                if MASKED:
+                    kept = load4_constant(y, i)
+                    grads = (
+                        select(kept[0] > real(0), grads[0], real(0)),
+                        select(kept[1] > real(0), grads[1], real(0)),
+                        select(kept[2] > real(0), grads[2], real(0)),
+                        select(kept[3] > real(0), grads[3], real(0)),
+                    )
+                store4(shared, i - base, grads)
                 store4(chosen, i - base, load4_constant(indices, i))
             else:
                 for j in static_range(4):
                     if i + j < source1:
-                        store(shared, i - base + j, load_constant(gy, i + j))
+                        grad = load_constant(gy, i + j)
+                        if MASKED:
+                            grad = select(load_constant(y, i + j) > real(0), grad, real(0))
+                        store(shared, i - base + j, grad)
                         store(chosen, i - base + j, load_constant(indices, i + j))
         cuda.syncthreads()
+
+        if SUMMED:
+            ticket = cuda.shared.array(1, int32)
+            images = quotient(int32(planes), channels)
+            lane = int32(t % WARP)
+            for plane in range(plane0 + t // WARP, plane1, WARPS):
+                total = zero(gy)
+                for i in range(plane * oh * ow - base + lane, (plane + 1) * oh * ow - base, WARP):
+                    total += load(shared, i)
+                for step in (16, 8, 4, 2, 1):
+                    total += shuffle_xor(total, step)
+                if lane == 0:
+                    image = quotient(int32(plane), channels)
+                    shares[(plane - image * channels) * images + image] = total
+            cuda.threadfence()
+            cuda.syncthreads()
+            if t == 0:
+                ticket[0] = fetch_add(counters, 0, 1)
+            cuda.syncthreads()
+            if ticket[0] == work - 1:
+                cuda.threadfence()
+                for c in range(t // WARP, channels, WARPS):
+                    total = zero(gy)
+                    for i in range(lane, images, WARP):
+                        total += shares[c * images + i]
+                    for step in (16, 8, 4, 2, 1):
+                        total += shuffle_xor(total, step)
+                    if lane == 0:
+                        sums[c] = total
+                if t == 0:
+                    counters[0] = 0
 
         result0, result1 = int32((plane0 * h + row0) * w), int32(((plane1 - 1) * h + row1) * w)
         for i in range(result0 - result0 % 8 + 4 * t, result1, 4 * THREADS):

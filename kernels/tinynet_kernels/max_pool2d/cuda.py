@@ -7,7 +7,19 @@ from typing import Any
 
 from numpy import int32
 
-from ..runtime.cuda import Int32Pointer, Pointer, aligned, blocks_for, contiguous, cuda, finish, kernel, writable
+from ..runtime.cuda import (
+    Int32Pointer,
+    Pointer,
+    aligned,
+    blocks_for,
+    contiguous,
+    cuda,
+    finish,
+    kernel,
+    module,
+    writable,
+)
+from ..runtime.last_block import counters
 from ..runtime.primitives import zero
 from . import bands, naive
 from .geometry import Geometry, geometry
@@ -53,8 +65,36 @@ def max_pool2d_grad(
         return
     gy, indices, gx_out = contiguous(gy), contiguous(indices), writable(gx)
     run = bands.pool_grad(gy.dtype, aligned(gy, indices, gx_out))
-    run(split.blocks, gy, indices, gx_out, *_numbers(g), split.planes, split.per_block, split.rows)
+    numbers = *_numbers(g), split.planes, split.per_block, split.rows
+    run(split.blocks, gy, indices, gx_out, *(None,) * 6, *numbers, *(0,) * 5)
     finish(gx, gx_out)
+
+
+def max_pool2d_grad_and_sums(
+    gx: Any, sums: Any, gy: Any, indices: Any, y: Any, g: Geometry, weight: Any = None, swapped: Any = None
+) -> bool:
+    """In one launch the gradient of pooling and of what is before it, a bias and a ReLU: `max_pool2d_grad` of gy where the
+    pooled y is larger than 0 (y None: of all of gy), and the sum of that by channels: (C,). Given the weight (O, C, KH, KW),
+    also that with its first two axes swapped. False, and nothing is written, where planes are too large for it.
+
+    gx and swapped are contiguous.
+    """
+    split = bands.of_inputs(g)
+    if split is None or split.bands > 1:
+        return False
+    gy, indices, y, weight = contiguous(gy), contiguous(indices), contiguous(y), contiguous(weight)
+    sums_out = writable(sums)
+    run = bands.pool_grad(gy.dtype, aligned(gy, indices, gx, y), True, y is not None)
+    work, channels = split.blocks[0], g.x_shape[1]
+    outs, ins, taps, extra = 0, 0, 1, 0
+    if weight is not None:
+        outs, ins, taps = weight.shape[0], weight.shape[1], weight.shape[2] * weight.shape[3]
+        extra = blocks_for(weight.size, 4 * THREADS)
+    arrays = gy, indices, gx, y, sums_out, module().empty(split.planes, gy.dtype), counters(), weight, swapped
+    numbers = *_numbers(g), split.planes, split.per_block, split.rows, channels, outs, ins, taps, work
+    run(work + extra, *arrays, *numbers)
+    finish(sums, sums_out)
+    return True
 
 
 def max_pool2d_naive(outputs: Any, x: Any, kernel_size: Any, **params: Any) -> None:
