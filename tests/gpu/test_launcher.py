@@ -83,6 +83,38 @@ def test_known_launches_are_told_apart() -> None:
                     np.testing.assert_allclose(got.get(), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_checks_are_remembered_for_what_lies_alike() -> None:
+    """The same call again and again, with arrays that lie differently between: each is what it should be, or still refused."""
+    import cupy
+
+    x, w, flat = random(2, 4, 9, 9), random(6, 4, 3, 3), random(24 * 24 + 1)
+    square, unaligned, columns = random(24, 24), flat[1:].reshape(24, 24), random(24, 48)[:, ::2]
+    for _ in range(4):
+        for a in (square, unaligned, square.T, columns):
+            for b in (square, unaligned.T):
+                wanted = a.get().astype(np.float64) @ b.get()
+                np.testing.assert_allclose(tinynet_kernels.matmul(a, b).get(), wanted, rtol=1e-4, atol=1e-4)
+                out = cupy.full((24, 48), np.nan, "float32")
+                tinynet_kernels.matmul(a, b, out=out[:, ::2])
+                np.testing.assert_allclose(out[:, ::2].get(), wanted, rtol=1e-4, atol=1e-4)
+                assert cupy.isnan(out[:, 1::2]).all()
+        for padding in (0, 1, (1, 0)):
+            for image in (x, cupy.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)):
+                y = tinynet_kernels.conv2d(image, w, padding=padding)
+                wanted = tinynet_kernels.conv2d(image.get(), w.get(), padding=padding)
+                np.testing.assert_allclose(y.get(), wanted, rtol=1e-4, atol=1e-4)
+                for name, args in (("input", (y, w, x.shape)), ("weight", (image, y, w.shape))):
+                    gradient = getattr(tinynet_kernels, f"conv2d_{name}_grad")
+                    wanted = gradient(*(a if type(a) is tuple else a.get() for a in args), padding=padding)
+                    np.testing.assert_allclose(gradient(*args, padding=padding).get(), wanted, rtol=1e-4, atol=1e-3)
+        with pytest.raises(TypeError):
+            tinynet_kernels.conv2d(x, w, padding=1.0)
+        with pytest.raises(ValueError):
+            tinynet_kernels.matmul(square, square, out=cupy.empty((24, 23), "float32"))
+        with pytest.raises(TypeError):
+            tinynet_kernels.matmul(square, square.get())
+
+
 def test_too_large() -> None:
     import cupy
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from ..runtime import tuning
-from ..runtime.cuda import aligned, blocks_for, contiguous, finish, layout, module, writable
+from ..runtime.cuda import aligned, blocks_for, contiguous, finish, layout, module, unmoved, writable
 from ..runtime.last_block import parts_of
 from . import naive, tiled
 
@@ -26,14 +26,14 @@ def matmul(
     transpose_a: bool = False,
     transpose_b: bool = False,
     activation: str | None = None,
-) -> None:
+) -> Any:
     (y,) = outputs
     found = layout(y, a, b) if bias is None or bias.flags.c_contiguous else None
     key = y.dtype, y.shape, a.shape, b.shape, bias is None, transpose_a, transpose_b, activation, found
     launch = _known.get(key)
     if launch is not None:
         launch(a, b, bias, y)
-        return
+        return _again(launch)
     call = _Call(y, a, b, bias, transpose_a, transpose_b, activation)
     if call.sizes.k == 0:
         _run_naive(call)
@@ -43,6 +43,13 @@ def matmul(
         if found is not None and call.a is a and call.b is b:
             _known.keep(key, launch)
     finish(y, call.y)
+    if launch is None or not tuning.settled() or not unmoved((y, a, b, bias), (call.y, call.a, call.b, call.bias)):
+        return None
+    return _again(launch)
+
+
+def _again(launch: Launch) -> Callable[..., None]:
+    return lambda outputs, a, b, bias=None: launch(a, b, bias, *outputs)
 
 
 def _choose(call: _Call) -> Launch:

@@ -59,6 +59,7 @@ def _bad(**params: Any) -> list[BadSample]:
 def _spec(name: str, check: Any, arrays: int, samples: list[Sample], bad: list[BadSample], **kwargs: Any) -> KernelSpec:
     return KernelSpec(
         name=name,
+        repeats=False,  # its numbers change with every call
         check=check,
         reference=f"tinynet_kernels.random.reference:{name}",
         cpu={"default": f"tinynet_kernels.random.cpu:{name}"},
