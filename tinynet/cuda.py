@@ -59,6 +59,9 @@ class Stream:
 
     `with cuda.stream(s)` sends all work there, kernels and CuPy's. Streams of tinynet and of CuPy are one: `cuda_stream` is
     the handle, and a `with` on a CuPy stream counts as well. In the simulator there is one stream, and nothing to wait for.
+
+    Memory belongs to the stream it was made on, whose work may have it as soon as no tensor is in it any more: keep a tensor
+    that another stream reads until the one has waited for the other.
     """
 
     def __init__(self, *, _cupy_stream: Any = None) -> None:

@@ -199,9 +199,26 @@ def move(array: Array, wanted: device, non_blocking: bool = False) -> Array:
             return array.get(out=pinned_empty(array.shape, array.dtype), blocking=not non_blocking)
     with on(wanted):
         if source.type == "cuda":
-            return module_of(wanted).array(array)
+            return _from_other(array, source)
         host = np.asarray(array, order="C")
         return module_of(wanted).asarray(host, blocking=not non_blocking and is_pinned(host))
+
+
+def _from_other(array: Array, source: device) -> Array:
+    """A copy on the current device, which no stream but this orders: it comes after what the source's has been given so far,
+    and before what that is given next, which may use the memory again.
+    """
+    cupy = _cupy()
+    with on(source):
+        theirs = cupy.cuda.get_current_stream()
+        written = theirs.record()
+    ours = cupy.cuda.get_current_stream()
+    ours.wait_event(written)
+    copy = cupy.array(array)
+    copied = ours.record()
+    with on(source):
+        theirs.wait_event(copied)
+    return copy
 
 
 def pinned_empty(shape: tuple[int, ...], dtype: Any) -> Array:
