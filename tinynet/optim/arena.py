@@ -53,7 +53,7 @@ class Arena:
 
     def intact(self) -> bool:
         """Whether every parameter still lives here: `to()`, or another optimizer, may have moved it."""
-        return all(p._array is view or _same_memory(p._array, view) for p, view in zip(self.params, self.views))
+        return all([p._array is view or _same_memory(p._array, view) for p, view in zip(self.params, self.views)])
 
     def collect(self) -> None:
         """Copies gradients that were assigned by the user, or made before the arena, to where they belong."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import check_activation, check_any_float, check_ndim, check_shape
+from ..arguments import check_activation, check_any_float, check_shape
 from ..spec import Array, Cost, KernelSpec, Outputs
 from . import samples
 from .geometry import Geometry, geometry
@@ -16,10 +16,8 @@ from .geometry import Geometry, geometry
 def _check_forward(
     x: Array, w: Array, bias: Array | None = None, *, activation: str | None = None, **params: Any
 ) -> Outputs:
-    check_ndim(4, "(N, C, H, W)", x=x)
-    check_ndim(4, "(O, C // groups, KH, KW)", w=w)
-    dtype = check_any_float(x=x, w=w, bias=bias)
     g = geometry(x.shape, w.shape, **params)
+    dtype = check_any_float(x=x, w=w, bias=bias)
     if bias is not None:
         check_shape("bias", bias, (w.shape[0],))
     check_activation(activation)

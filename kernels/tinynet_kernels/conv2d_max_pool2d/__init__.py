@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import check_activation, check_float, check_ndim, check_shape
+from ..arguments import check_activation, check_float, check_shape
 from ..conv2d.geometry import Geometry, geometry
 from ..max_pool2d.geometry import Geometry as PoolGeometry
 from ..max_pool2d.geometry import geometry as pool_geometry
@@ -33,10 +33,8 @@ def geometries(
 def _check(
     x: Array, w: Array, bias: Array | None, pool_size: Any, *, activation: str | None = None, **params: Any
 ) -> Outputs:
-    check_ndim(4, "(N, C, H, W)", x=x)
-    check_ndim(4, "(O, C // groups, KH, KW)", w=w)
-    dtype = check_float(x=x, w=w, bias=bias)
     _, pool = geometries(x, w, pool_size, **params)
+    dtype = check_float(x=x, w=w, bias=bias)
     if bias is not None:
         check_shape("bias", bias, (w.shape[0],))
     check_activation(activation)

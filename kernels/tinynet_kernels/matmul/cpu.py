@@ -15,6 +15,7 @@ from numba import config
 
 from ..runtime.memory import empty
 from ..runtime.simd import REGISTER, WIDEST
+from . import loops
 
 THREADS = config.NUMBA_NUM_THREADS
 LARGE = 1 << 32  # multiplications and additions
@@ -45,8 +46,6 @@ def matmul(
 
 
 def _tiles(y: Any, a: Any, turned_a: bool, b: Any, turned_b: bool, bias: Any, relu: bool) -> None:
-    from . import loops
-
     if not a.flags.c_contiguous:
         a, turned_a = (a.T, not turned_a) if a.T.flags.c_contiguous else (np.ascontiguousarray(a), turned_a)
     if not b.flags.c_contiguous:

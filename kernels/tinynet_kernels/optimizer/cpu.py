@@ -77,7 +77,7 @@ def rmsprop(
 
 def _numbers(param: Any, *values: float) -> tuple[Any, ...]:
     """Scalars in the dtype of the arrays, lest the arithmetic become float64."""
-    return tuple(param.dtype.type(value) for value in values)
+    return tuple(map(param.dtype.type, values))
 
 
 def _pieces(param: Any) -> int:

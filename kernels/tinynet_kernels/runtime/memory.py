@@ -9,6 +9,7 @@ is gone, however long that takes. Blocks start at a multiple of 64 bytes, a cach
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from threading import RLock
@@ -37,11 +38,16 @@ class _Block(np.ndarray[Any, Any]):
     """
 
     def __del__(self) -> None:
-        if isinstance(self.base, _Memory):  # else a view of a block
-            _give_back(self.base)
+        global _kept
+        memory = self.base
+        if isinstance(memory, _Memory):  # else a view of a block
+            with _lock:
+                if _kept + memory.size <= MOST:
+                    _free[memory.size].append(memory)
+                    _kept += memory.size
 
 
-_free: dict[int, list[_Memory]] = {}  # by size
+_free: defaultdict[int, list[_Memory]] = defaultdict(list)  # by size
 _lock = RLock()  # the collector may run __del__ while it is held
 _kept = 0  # bytes in `_free`
 _counts = {"reused": 0, "new": 0, "new_bytes": 0}
@@ -86,7 +92,7 @@ def _bucket(size: int) -> int:
 def _take(size: int) -> _Memory:
     global _kept
     with _lock:
-        blocks = _free.get(size)
+        blocks = _free[size]
         if blocks:
             _kept -= size
             _counts["reused"] += 1
@@ -94,11 +100,3 @@ def _take(size: int) -> _Memory:
         _counts["new"] += 1
         _counts["new_bytes"] += size
     return _Memory(size)
-
-
-def _give_back(memory: _Memory) -> None:
-    global _kept
-    with _lock:
-        if _kept + memory.size <= MOST:
-            _free.setdefault(memory.size, []).append(memory)
-            _kept += memory.size
