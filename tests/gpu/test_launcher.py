@@ -115,6 +115,19 @@ def test_checks_are_remembered_for_what_lies_alike() -> None:
             tinynet_kernels.matmul(square, square.get())
 
 
+def test_time_of_the_device() -> None:
+    """What is timed runs as often as asked, each time anew if the host was late; a longer kernel takes longer."""
+    from tinynet_kernels.runtime.tuning import device_time
+
+    short, long, ran = random(32, 32), random(512, 512), []
+    assert device_time(lambda: ran.append(tinynet_kernels.matmul(short, short)), calls=3, warm=True) >= 0
+    assert len(ran) >= 4
+    assert len(ran) % 4 == 0
+    assert device_time(lambda: tinynet_kernels.matmul(long, long)) > device_time(
+        lambda: tinynet_kernels.matmul(short, short)
+    )
+
+
 def test_too_large() -> None:
     import cupy
 

@@ -31,6 +31,7 @@ from ..runtime.cuda import (
 from ..runtime.packing import FLOAT16, chunk, pack
 from ..runtime.primitives import load_if, store_if
 from ..runtime.tensor_core_primitives import store_float16
+from ..runtime.tuning import multiprocessors
 from . import tables
 from .geometry import Geometry, geometry
 
@@ -297,8 +298,8 @@ def _all_images(g: Geometry, kind: int, image: int, device: int) -> tuple[Any, A
     return base, mask
 
 
-def _parts(pixels: int, blocks: int, multiprocessors: int = 108) -> tuple[int, int]:
+def _parts(pixels: int, blocks: int) -> tuple[int, int]:
     """Into how many parts the sum over the pixels is cut so that all multiprocessors have work, and the pixels of a part."""
-    wanted = max(1, min(2 * multiprocessors // blocks, pixels // 256))
+    wanted = max(1, min(2 * multiprocessors() // blocks, pixels // 256))
     length = blocks_for(blocks_for(pixels, wanted), 32) * 32
     return blocks_for(pixels, length), length

@@ -44,6 +44,7 @@ from ..runtime.tensor_core_primitives import (
     store_float16,
     wait_copies,
 )
+from ..runtime.tuning import multiprocessors
 from ..runtime.unroll import static_range, unrolled
 from .cuda import _Call
 
@@ -454,10 +455,10 @@ def _operand(array: Any, kind: int, batches: int, edge: int, k: int, across: boo
     return packed, packed.shape[-1]
 
 
-def choose(m: int, n: int, products: int, multiprocessors: int = 108) -> Tile:
+def choose(m: int, n: int, products: int) -> Tile:
     """The large tile if it gives every multiprocessor a block and wastes little on a short edge, else the small one."""
     blocks = blocks_for(m, LARGE.rows) * blocks_for(n, LARGE.columns) * products
-    return LARGE if min(m, n) > 64 and blocks >= multiprocessors else SMALL
+    return LARGE if min(m, n) > 64 and blocks >= multiprocessors() else SMALL
 
 
 def available(array: Any) -> bool:

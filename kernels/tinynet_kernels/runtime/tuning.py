@@ -184,7 +184,12 @@ def plan(kernel: str, product: Product, trial: Callable[[Plan], Callable[[], Non
         if len(product.allowed) < len(allowed(product.itemsize)):
             key += ", narrow"
         return _tuner().choose(f"{name}, {_versions()}: {key}", _best(product, count)[:CANDIDATES_TIMED], trial)
-    return _best(product, _device()[1])[0]
+    return _best(product, multiprocessors())[0]
+
+
+def multiprocessors() -> int:
+    """How many the current device has."""
+    return _device()[1]
 
 
 def settled() -> bool:
