@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy import int32
+from numpy import int32, int64
 
 from ..runtime.cuda import (
     Int32Pointer,
@@ -55,6 +55,7 @@ def _kernel(dtype: Any) -> Kernel:
     ) -> None:
         numbers = cuda.shared.array(THREADS, int32)
         losses = cuda.shared.array(ROWS, real)
+        marks = cuda.shared.array(ROWS, int64)
         ticket = cuda.shared.array(1, int32)
         kept = cuda.shared.array(KEPT, real)
         t = int32(cuda.threadIdx.x)
@@ -64,8 +65,11 @@ def _kernel(dtype: Any) -> Kernel:
             kept[i] = logits[row0 * classes + i]
         number = int32(0)  # every block counts the labels: they are few
         for i in range(t, rows, THREADS):
-            if labels[i] != ignore_index:
+            mark = labels[i]
+            if mark != ignore_index:
                 number += int32(1)
+            if i >= row0 and i < row0 + ROWS:
+                marks[i - row0] = mark
         numbers[t] = number
         cuda.syncthreads()
         width = THREADS // 2
@@ -100,7 +104,7 @@ def _kernel(dtype: Any) -> Kernel:
             total = mine + others
             top = higher
         lse = top + math.log(total)
-        label = labels[here]
+        label = marks[here - row0]
         loss = lse - smoothing * (sum_of_logits / real(classes)) if smoothing > real(0) else lse
         counts = label != ignore_index
         valid = label >= 0 and label < classes
