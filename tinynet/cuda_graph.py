@@ -186,8 +186,10 @@ class Graph:
         given: dict[int | str, Any] = dict(enumerate(args))
         given.update(kwargs)
         if self.captured:
-            self._fill(given)
-            self._launch()
+            with on(self._device):
+                self._follow()
+                self._fill(given)
+                self._launch()
             return self._outputs
         if self.warmup > 0:
             outputs = self.step(*args, **kwargs)
@@ -229,7 +231,8 @@ class Graph:
             recording.moves.set(recording.deltas)
             recording.words.set(self._first)
             self.captured = True
-            self._graph.launch(cupy.cuda.get_current_stream())
+            self._last = cupy.cuda.get_current_stream()
+            self._graph.launch(self._last)
             recording.after = self._first + recording.deltas
             recording.doubt()
             _recordings.add(recording)
@@ -261,6 +264,15 @@ class Graph:
             raise
         finally:
             capture.set_current(None)
+
+    def _follow(self) -> None:
+        """Has the current stream wait for the one that the graph was launched on last: both use the graph's buffers."""
+        import cupy
+
+        stream = cupy.cuda.get_current_stream()
+        if stream != self._last:
+            stream.wait_event(self._last.record())
+            self._last = stream
 
     def _fill(self, given: Mapping[int | str, Any]) -> None:
         """Takes over the arguments, which must be like those that the step was captured with."""
@@ -294,12 +306,11 @@ class Graph:
     def _launch(self) -> None:
         import cupy
 
-        recording = self._recording
-        with on(self._device):
-            words = recording.now()
-            if not np.array_equal(words, recording.after):
-                recording.words.set(words, cupy.cuda.get_current_stream())
-            self._graph.launch(cupy.cuda.get_current_stream())
+        recording, stream = self._recording, cupy.cuda.get_current_stream()
+        words = recording.now()
+        if not np.array_equal(words, recording.after):
+            recording.words.set(words, stream)
+        self._graph.launch(stream)
         recording.after = words + recording.deltas
         recording.launched()
 

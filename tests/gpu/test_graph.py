@@ -174,6 +174,37 @@ def test_skipped_updates(optimizer: str) -> None:
     assert [a == b for a, b in itertools.pairwise(weights)] == [i in (2, 3, 7, 8, 10, 12) for i in range(1, 14)]
 
 
+def test_replays_on_several_streams() -> None:
+    """Each waits for the one before, on whatever stream that was: they use the same buffers."""
+    import cupy
+
+    waited: list[Any] = []
+
+    class Stream(cupy.cuda.Stream):  # type: ignore[misc]
+        def wait_event(self, event: Any) -> None:
+            waited.append(self)
+            super().wait_event(event)
+
+    total = tinynet.zeros(3, device="cuda")
+
+    @tinynet.cuda.graph
+    def step(x: Any) -> Any:
+        total.add_(x)
+        return total * 2
+
+    streams = [Stream(non_blocking=True) for _ in range(2)]
+    one = tinynet.ones(3, device="cuda")
+    for _ in range(4):
+        step(one)
+    for stream, waits in ((streams[0], 1), (streams[0], 1), (streams[1], 2), (streams[0], 3)):
+        with stream:
+            result = step(one)
+        assert len(waited) == waits
+        assert waited[-1] is stream
+    cupy.cuda.runtime.deviceSynchronize()
+    assert result.tolist() == [16, 16, 16]
+
+
 def test_replay_is_one_launch() -> None:
     """Whatever a replay launches besides its graph would be recorded by a capture around it."""
     task = Task()
