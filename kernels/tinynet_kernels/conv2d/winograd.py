@@ -40,7 +40,7 @@ from . import winograd_loops as loops
 from .geometry import Geometry, geometry
 from .minimal import TAPS
 
-CACHE = 1 << 19  # bytes that a thread's tiles take, at most: they are to stay in its cache beside the filters
+CACHE = 1 << 18  # bytes that a thread's tiles take, at most: its cache holds filters, images and results beside them
 SMALL = 1 << 20  # bytes of filters of which each thread has a copy
 SHARES = 8  # of the tiles, at most, whose weight gradients are summed apart: fixed, so that the order of the sums is
 THREADS: int = config.NUMBA_NUM_THREADS
