@@ -231,7 +231,11 @@ def _compiling_is_announced() -> Iterator[None]:
 
         def on_start(self, compiling: Any) -> None:
             if not self.made:
-                print("compiling the kernels for this machine, once: up to 20 s ...", file=sys.stderr, flush=True)
+                print(
+                    "compiling the kernels for this machine; they are kept for the next run ...",
+                    file=sys.stderr,
+                    flush=True,
+                )
             self.made = True
 
         def on_end(self, compiling: Any) -> None:
