@@ -140,6 +140,7 @@ def tiling(m: int, g: Geometry) -> Tiling:
     return Tiling((m + TAPS - 1) ** 2, down * across, (down, across, m, *g.padding), (down, across, m, 0, 0))
 
 
+@lru_cache(maxsize=256)
 def chunk_of(numbers: int, dtype: Any) -> int:
     """How many tiles of so many numbers at the points stay in the cache."""
     return max(4, CACHE // (numbers * int(np.dtype(dtype).itemsize) * BLOCK_ROWS)) * BLOCK_ROWS
@@ -156,6 +157,7 @@ def piece_of(total: int, chunk: int, unit: int) -> int:
     return -(-total // (pieces * unit)) * unit
 
 
+@lru_cache(maxsize=256)
 def stride(count: int, dtype: Any) -> int:
     """The distance of two planes of so many numbers: an odd number of vectors, as powers of two share lines of the cache."""
     lanes: int = REGISTER // np.dtype(dtype).itemsize

@@ -5,6 +5,7 @@ For filters of 3 x 3 and windows of 2 x 2. The gradients are those of weight and
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from ..conv2d.cpu import channels_last, filters, lanes, start_and_floor, target_of
@@ -17,6 +18,7 @@ from . import narrow_loops as loops
 MOST = 4  # channels of an image
 
 
+@lru_cache(maxsize=256)
 def fits(g: Geometry, pool: PoolGeometry, dtype: Any) -> bool:
     """Whether a pooled convolution is of the form that this computes: the channels of the result are whole vectors, too."""
     o, c, *kernel = g.w_shape
