@@ -252,14 +252,15 @@ def pool_grad(dtype: Any, wide: bool, summed: bool = False, masked: bool = False
             ticket = cuda.shared.array(1, int32)
             images = quotient(int32(planes), channels)
             lane = int32(t % WARP)
-            for plane in range(plane0 + t // WARP, plane1, WARPS):
+            for first in range(plane0, plane1, WARPS):  # as often in all warps
+                plane = int32(first + t // WARP)
                 total = zero(gy)
-                for i in range(plane * oh * ow - base + lane, (plane + 1) * oh * ow - base, WARP):
+                for i in range(plane * oh * ow - base + lane, (min(plane, plane1 - 1) + 1) * oh * ow - base, WARP):
                     total += load(shared, i)
                 for step in (16, 8, 4, 2, 1):
                     total += shuffle_xor(total, step)
-                if lane == 0:
-                    image = quotient(int32(plane), channels)
+                if lane == 0 and plane < plane1:
+                    image = quotient(plane, channels)
                     shares[(plane - image * channels) * images + image] = total
             cuda.threadfence()
             cuda.syncthreads()
@@ -268,13 +269,14 @@ def pool_grad(dtype: Any, wide: bool, summed: bool = False, masked: bool = False
             cuda.syncthreads()
             if ticket[0] == work - 1:
                 cuda.threadfence()
-                for c in range(t // WARP, channels, WARPS):
+                for first in range(0, channels, WARPS):
+                    c = int32(first + t // WARP)
                     total = zero(gy)
-                    for i in range(lane, images, WARP):
+                    for i in range(lane, images if c < channels else 0, WARP):
                         total += shares[c * images + i]
                     for step in (16, 8, 4, 2, 1):
                         total += shuffle_xor(total, step)
-                    if lane == 0:
+                    if lane == 0 and c < channels:
                         sums[c] = total
                 if t == 0:
                     counters[0] = 0
