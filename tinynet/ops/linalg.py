@@ -59,10 +59,23 @@ class Linear(Op):
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
+        host = type(gy._array) is np.ndarray and gy.dtype != dtypes.float16 and ctx.precision == "highest"
+        if host and ctx.needs(1) and ctx.needs(2) and not is_grad_enabled():
+            return Linear._together(ctx, gy)
         gy, gb = bias_grad(ctx, gy)
         gx = _product(gy, ctx.input(1), False, ctx.precision, None) if ctx.needs(0) else None
         gw = _product(gy, ctx.input(0), True, ctx.precision, ctx.room(1)) if ctx.needs(1) else None
         return gx, gw, gb, None, None
+
+    @staticmethod
+    def _together(ctx: Any, gy: Tensor) -> Any:
+        """All gradients by one call."""
+        wanted = ctx.needs(0)
+        out = (ctx.room(1), ctx.room(2), None)[: 2 + wanted]
+        y = ctx.output() if ctx.activation == "relu" else gy  # else not read, and may have been modified
+        arrays = gy._array, ctx.input(0)._array, ctx.input(1)._array, y._array
+        gw, gb, *rest = kernels.linear_grad(*arrays, activation=ctx.activation, input_grad=wanted, out=out)
+        return Tensor._make(rest[0]) if rest else None, Tensor._make(gw), Tensor._make(gb), None, None
 
 
 def _product(a: Tensor, b: Tensor, transpose_a: bool, precision: str, out: Any) -> Tensor:

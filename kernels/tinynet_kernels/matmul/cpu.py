@@ -68,7 +68,15 @@ def _way(
     inner = rows if few else columns
     width = min(WIDEST, -(-inner // lanes)) * lanes
     blocks = -(-inner // width)
-    whole = not turned_b and columns % lanes == 0 and rows <= FEW
-    packed = not (whole and (depth <= DEEP or columns * itemsize % PAGE))
+    packed = turned_b or rows > FEW or not _lie_well(depth, columns, itemsize)
     rest = columns * blocks * width if few else rows * depth * turned_a
     return packed * blocks * depth * width + rest, few, blocks, width, packed
+
+
+def lies_well(matrix: Any) -> bool:
+    """Whether a contiguous matrix (K, N) can be a panel as it is."""
+    return _lie_well(matrix.shape[0], matrix.shape[1], matrix.itemsize)
+
+
+def _lie_well(depth: int, columns: int, itemsize: int) -> bool:
+    return columns * itemsize % REGISTER == 0 and (depth <= DEEP or columns * itemsize % PAGE != 0)

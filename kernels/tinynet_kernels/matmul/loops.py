@@ -27,7 +27,7 @@ def _plan(depth: int) -> Any:
 
 
 @once
-def _start(bias: Any, columns: int) -> Any:
+def start_of(bias: Any, columns: int) -> Any:
     """The bias and zeros: a row of so many columns."""
     row = np.empty(columns, bias.dtype)
     for n in range(columns):
@@ -36,7 +36,7 @@ def _start(bias: Any, columns: int) -> Any:
 
 
 @once
-def _transpose(
+def transpose(
     a: Any, a_start: int, a_step: int, b: Any, b_start: int, b_step: int, rows: int, columns: int, lanes: int
 ) -> None:
     """b[b_start + j * b_step + i] = a[a_start + i * a_step + j] for i < rows and j < columns. Flat a and b."""
@@ -69,7 +69,7 @@ def _pack(
                 flat[target + n] = b[source + n]
     else:
         start = (block * panel.shape[1] + first) * width
-        _transpose(
+        transpose(
             b, block * width * b_column + first, b_column, panel.reshape(-1), start, width, have, last - first, lanes
         )
     for k in range(first, last):
@@ -78,15 +78,17 @@ def _pack(
 
 
 @once
-def _tiles(
-    x: Any, rows: int, depth: int, begin: int, end: int, w: Any, init: Any, y: Any, columns: int, floor: Any, lanes: int
+def tiles(
+    x: Any, rows: int, depth: int, share: Any, w: Any, init: Any, y: Any, columns: int, floor: Any, lanes: int
 ) -> None:
-    """The tiles `begin` to `end` - 1 of y, counted strip by strip of GROUP vectors of columns, a tile once for each vector."""
-    tiles, vectors = (rows + ROWS - 1) // ROWS, (columns + lanes - 1) // lanes
+    """A share, (this one, of so many), of the tiles of y, strip by strip of GROUP vectors of columns."""
+    height, vectors = (rows + ROWS - 1) // ROWS, (columns + lanes - 1) // lanes
+    work = height * vectors  # a tile counts once for each of its vectors
+    begin, end = share[0] * work // share[1], (share[0] + 1) * work // share[1]
     while begin < end:
-        strip = begin // (tiles * GROUP) * GROUP
-        count, before = min(GROUP, vectors - strip), strip * tiles
-        stop = min(end, before + count * tiles)
+        strip = begin // (height * GROUP) * GROUP
+        count, before = min(GROUP, vectors - strip), strip * height
+        stop = min(end, before + count * height)
         first, last = (begin - before) // count * ROWS, min((stop - before) // count * ROWS, rows)
         if first < last:
             start = strip * lanes
@@ -112,7 +114,7 @@ def _turned_tiles(
             for m in range(rows):
                 value = row[m] + shift
                 row[m] = floor if value < floor else value
-        _transpose(turned.reshape(-1), first * width, width, y.reshape(-1), first, columns, last - first, rows, lanes)
+        transpose(turned.reshape(-1), first * width, width, y.reshape(-1), first, columns, last - first, rows, lanes)
 
 
 @once
@@ -133,7 +135,7 @@ def _copy(
     """A piece of what `product` copies: of the rows x of the transpose of a, up to piece `of_x`, then of the panel."""
     if piece < of_x:
         first = piece * STEP
-        _transpose(a, first, rows, x, first * depth, depth, depth, min(STEP, rows - first), lanes)
+        transpose(a, first, rows, x, first * depth, depth, depth, min(STEP, rows - first), lanes)
     else:
         steps = (depth + STEP - 1) // STEP
         block, first = (piece - of_x) // steps, (piece - of_x) % steps * STEP
@@ -144,7 +146,6 @@ def _copy(
 def _piece(
     piece: int,
     pieces: int,
-    work: int,
     few: bool,
     x: Any,
     rows: int,
@@ -159,11 +160,12 @@ def _piece(
     lanes: int,
 ) -> None:
     """A share of the work of `product`."""
-    begin, end = piece * work // pieces, (piece + 1) * work // pieces
     if few:
+        height = (columns + ROWS - 1) // ROWS
+        begin, end = piece * height // pieces, (piece + 1) * height // pieces
         _turned_tiles(x, depth, begin, end, panel, start, turned, bias, floor, y, lanes)
     else:
-        _tiles(x, rows, depth, begin, end, panel, start, y.reshape(-1), columns, floor, lanes)
+        tiles(x, rows, depth, (piece, pieces), panel, start, y.reshape(-1), columns, floor, lanes)
 
 
 @parallel
@@ -192,7 +194,7 @@ def product(
     """
     (rows, columns), depth = y.shape, a.shape[0] if turned_a else a.shape[1]
     floor = y.dtype.type(0 if relu else -np.inf)
-    start = _start(bias[:0] if few else bias, blocks * width)
+    start = start_of(bias[:0] if few else bias, blocks * width)
     size = blocks * depth * width if packed else 0
     panel = scratch[:size].reshape((blocks, depth, width)) if packed else b.reshape((1, depth, columns))
     rest, of_x, steps = scratch[size:], 0, (depth + STEP - 1) // STEP
@@ -208,6 +210,4 @@ def product(
             x, of_x = rest[: rows * depth], (rows + STEP - 1) // STEP
     number, length = of_x + (blocks * steps if packed else 0), rows if few else columns
     for_each(number, _copy, of_x, a.reshape(-1), x, rows, depth, source, row, column, length, panel, lanes)
-    tiles = ((columns if few else rows) + ROWS - 1) // ROWS
-    work = tiles if few else tiles * ((columns + lanes - 1) // lanes)
-    for_each(pieces, _piece, pieces, work, few, x, rows, depth, columns, panel, start, turned, bias, floor, y, lanes)
+    for_each(pieces, _piece, pieces, few, x, rows, depth, columns, panel, start, turned, bias, floor, y, lanes)
