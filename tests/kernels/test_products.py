@@ -74,3 +74,17 @@ def test_nan_stays_where_it_belongs(rows: int) -> None:
     wanted = np.zeros(y.shape, bool)
     wanted[1], wanted[:, 80] = True, True
     np.testing.assert_array_equal(np.isnan(y), wanted)
+
+
+def test_bits_of_a_dense_layer_do_not_depend_on_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tinynet_kernels.linear_grad import cpu as linear_grad
+
+    rng = np.random.default_rng(1)
+    gy, x, w, y = (rng.standard_normal(s).astype("float32") for s in ((133, 70), (133, 208), (70, 208), (133, 70)))
+    found = []
+    for pieces in (1, 2, 3, 16, 1000):
+        monkeypatch.setattr(linear_grad, "THREADS", pieces)
+        found.append(kernels.linear_grad(gy, x, w, y, activation="relu"))
+    for other in found[1:]:
+        for one, first in zip(other, found[0]):
+            np.testing.assert_array_equal(one, first)
