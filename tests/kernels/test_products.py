@@ -66,6 +66,18 @@ def test_bits_do_not_depend_on_the_pieces(
         np.testing.assert_array_equal(other, found[0])
 
 
+@pytest.mark.parametrize("rows", [30, 150])
+def test_bits_do_not_depend_on_where_memory_begins(rows: int) -> None:
+    a, b, _ = _operands((rows, 40, 96), "float32")
+    found = []
+    for place in range(5):
+        memory = np.empty(b.size + 4, b.dtype)[place:][: b.size].reshape(b.shape)  # a cache line holds 16 numbers
+        memory[...] = b
+        found.append(kernels.matmul(a, memory))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
 @pytest.mark.parametrize("rows", [3, 300])
 def test_nan_stays_where_it_belongs(rows: int) -> None:
     a, b, bias = _operands((rows, 20, 90), "float32")

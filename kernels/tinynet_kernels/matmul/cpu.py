@@ -20,6 +20,7 @@ from . import loops
 THREADS = config.NUMBA_NUM_THREADS
 LARGE = 1 << 32  # multiplications and additions
 FEW = 512  # rows: they see the other matrix too seldom for it to be worth a copy
+SOME = 128  # rows: they see it often enough for that where each of its vectors crosses the end of a cache line
 DEEP = 128  # rows of a matrix: of those that begin in different pages at the same place, a cache holds no more
 PAGE = 4096  # bytes
 
@@ -51,7 +52,8 @@ def _tiles(y: Any, a: Any, turned_a: bool, b: Any, turned_b: bool, bias: Any, re
     if not b.flags.c_contiguous:
         b, turned_b = (b.T, not turned_b) if b.T.flags.c_contiguous else (np.ascontiguousarray(b), turned_b)
     shift = np.empty(0, y.dtype) if bias is None else np.ascontiguousarray(bias)
-    size, *way = _way(*y.shape, a.shape[not turned_a], turned_a, turned_b, y.itemsize)
+    copied = turned_b or y.shape[0] > FEW or not lies_well(b) or (y.shape[0] >= SOME and not _aligned(b))
+    size, *way = _way(*y.shape, a.shape[not turned_a], turned_a, turned_b, copied, y.itemsize)
     loops.product(
         a, turned_a, b, turned_b, *way, shift, relu, empty((size,), y.dtype), y, REGISTER // y.itemsize, THREADS
     )
@@ -59,7 +61,7 @@ def _tiles(y: Any, a: Any, turned_a: bool, b: Any, turned_b: bool, bias: Any, re
 
 @lru_cache(maxsize=1024)
 def _way(
-    rows: int, columns: int, depth: int, turned_a: bool, turned_b: bool, itemsize: int
+    rows: int, columns: int, depth: int, turned_a: bool, turned_b: bool, packed: bool, itemsize: int
 ) -> tuple[int, bool, int, int, bool]:
     """The elements of scratch memory, whether the rows are few, blocks and width of the panel, and whether it is packed: see
     `loops.product`."""
@@ -68,15 +70,15 @@ def _way(
     inner = rows if few else columns
     width = min(WIDEST, -(-inner // lanes)) * lanes
     blocks = -(-inner // width)
-    packed = turned_b or rows > FEW or not _lie_well(depth, columns, itemsize)
     rest = columns * blocks * width if few else rows * depth * turned_a
     return packed * blocks * depth * width + rest, few, blocks, width, packed
 
 
 def lies_well(matrix: Any) -> bool:
     """Whether a contiguous matrix (K, N) can be a panel as it is."""
-    return _lie_well(matrix.shape[0], matrix.shape[1], matrix.itemsize)
+    row = matrix.shape[1] * matrix.itemsize
+    return bool(row % REGISTER == 0 and (matrix.shape[0] <= DEEP or row % PAGE != 0))
 
 
-def _lie_well(depth: int, columns: int, itemsize: int) -> bool:
-    return columns * itemsize % REGISTER == 0 and (depth <= DEEP or columns * itemsize % PAGE != 0)
+def _aligned(matrix: Any) -> bool:
+    return bool(matrix.__array_interface__["data"][0] % REGISTER == 0)
