@@ -178,7 +178,7 @@ def test_pooled(x: Shape, padding: Any, dtype: str, forced: Any) -> None:
 def test_pooled_calls_that_fit() -> None:
     """A tile is a window: of 2 x 2 elements, side by side, all of them there."""
     x, w = np.ones((40, 16, 9, 9), "float32"), np.ones((16, 16, 3, 3), "float32")
-    from tinynet_kernels.conv2d_max_pool2d import geometries
+    from tinynet_kernels.conv2d_max_pool2d.geometry import geometries
 
     def fits(size: Any, **params: Any) -> bool:
         return pooled._fits(*geometries(x, w, size, **params), x.dtype)

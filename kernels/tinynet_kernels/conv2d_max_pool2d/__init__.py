@@ -7,27 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..arguments import check_activation, check_float, check_shape
-from ..conv2d.geometry import Geometry, geometry
-from ..max_pool2d.geometry import Geometry as PoolGeometry
-from ..max_pool2d.geometry import geometry as pool_geometry
 from ..spec import Array, Cost, KernelSpec, Outputs
 from . import samples
-
-
-def geometries(
-    x: Array,
-    w: Array,
-    pool_size: Any,
-    *,
-    pool_stride: Any = None,
-    pool_padding: Any = 0,
-    pool_dilation: Any = 1,
-    ceil_mode: bool = False,
-    **params: Any,
-) -> tuple[Geometry, PoolGeometry]:
-    """The checked geometries of the convolution and of the pooling."""
-    g = geometry(x.shape, w.shape, **params)
-    return g, pool_geometry(g.y_shape, pool_size, pool_stride, pool_padding, pool_dilation, ceil_mode)
+from .geometry import geometries
 
 
 def _check(

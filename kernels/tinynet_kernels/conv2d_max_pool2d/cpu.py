@@ -12,7 +12,8 @@ from ..conv2d.loops import STEPS, add_all_parts
 from ..max_pool2d.cpu import max_pool2d
 from ..runtime.memory import empty
 from ..runtime.simd import ROWS
-from . import composed, geometries, loops, narrow
+from . import composed, loops, narrow
+from .geometry import geometries, split
 
 SHARES = 16  # of the images, at most, whose weight gradients are summed apart
 
@@ -25,31 +26,18 @@ def conv2d_max_pool2d(
     pool_size: Any,
     *,
     activation: str | None = None,
-    pool_stride: Any = None,
-    pool_padding: Any = 0,
-    pool_dilation: Any = 1,
-    ceil_mode: bool = False,
     **params: Any,
 ) -> None:
-    pooling = {"padding": pool_padding, "dilation": pool_dilation, "ceil_mode": ceil_mode}
-    g, pool = geometries(
-        x,
-        w,
-        pool_size,
-        pool_stride=pool_stride,
-        pool_padding=pool_padding,
-        pool_dilation=pool_dilation,
-        ceil_mode=ceil_mode,
-        **params,
-    )
+    g, pool = geometries(x, w, pool_size, **params)
     if narrow.fits(g, pool, x.dtype):
         narrow.pooled(outputs, g, x, w, bias, activation)
         return
     images, channels, height, width = g.y_shape
     if g.groups > 1 or images < PIECES // 4:  # too few images to give each thread some
         y = empty((images, height, width, channels), x.dtype).transpose(0, 3, 1, 2)
-        conv2d((y,), x, w, bias, activation=activation, **params)
-        max_pool2d(outputs, y, pool_size, stride=pool_stride, **pooling)
+        of_conv, of_pool = split(params)
+        conv2d((y,), x, w, bias, activation=activation, **of_conv)
+        max_pool2d(outputs, y, pool_size, **of_pool)
         return
     source = channels_last(x, (0, 0))
     weights, shift, floor = operands(w, bias, activation)
@@ -89,26 +77,16 @@ def conv2d_max_pool2d_grad(
     *,
     input_grad: bool = True,
     activation: str | None = None,
-    pool_stride: Any = None,
-    pool_padding: Any = 0,
-    pool_dilation: Any = 1,
-    ceil_mode: bool = False,
     **params: Any,
 ) -> None:
-    pooling: Any = {
-        "pool_stride": pool_stride,
-        "pool_padding": pool_padding,
-        "pool_dilation": pool_dilation,
-        "ceil_mode": ceil_mode,
-    }
-    g, pool = geometries(x, w, pool_size, **pooling, **params)
+    g, pool = geometries(x, w, pool_size, **params)
     images, channels, height, width = g.y_shape
     shares = min(SHARES, images // 4)
     apart = pool.stride[0] >= pool.kernel[0] and pool.stride[1] >= pool.kernel[1]
     plain = pool.padding == (0, 0) and pool.dilation == (1, 1) and g.groups == 1 and channels % lanes(x) == 0
     contiguous = all(o.flags.c_contiguous for o in outputs[:2])
     if shares < 2 or not (apart and plain and contiguous):
-        more = {"input_grad": input_grad, "activation": activation, **pooling, **params}
+        more = {"input_grad": input_grad, "activation": activation, **params}
         composed.conv2d_max_pool2d_grad(outputs, gy, x, w, y, indices, pool_size, **more)
         return
     gw, gb, *rest = outputs

@@ -7,7 +7,8 @@ from typing import Any
 from ..conv2d import conv2d_input_grad, conv2d_weight_grad
 from ..max_pool2d.cuda import max_pool2d_grad_and_sums
 from ..runtime.cuda import module
-from . import composed, geometries
+from . import composed
+from .geometry import geometries
 
 
 def conv2d_max_pool2d_grad(

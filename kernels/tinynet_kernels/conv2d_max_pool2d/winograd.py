@@ -17,8 +17,9 @@ from ..conv2d.minimal import TAPS
 from ..max_pool2d.geometry import Geometry as PoolGeometry
 from ..runtime.memory import empty
 from ..runtime.simd import BLOCK_ROWS
-from . import cpu, geometries
+from . import cpu
 from . import winograd_loops as loops
+from .geometry import geometries
 from .winograd_loops import POINTS, M
 
 
