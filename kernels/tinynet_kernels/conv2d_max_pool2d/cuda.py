@@ -8,7 +8,7 @@ from ..conv2d import conv2d_input_grad, conv2d_weight_grad
 from ..max_pool2d.cuda import max_pool2d_grad_and_sums
 from ..runtime.cuda import module
 from . import composed
-from .geometry import geometries
+from .geometry import geometries, split
 
 
 def conv2d_max_pool2d_grad(
@@ -37,7 +37,7 @@ def conv2d_max_pool2d_grad(
             outputs, gy, x, w, y, indices, pool_size, input_grad=input_grad, activation=activation, **params
         )
         return
-    of_conv: dict[str, Any] = {"stride": g.stride, "padding": g.padding, "dilation": g.dilation, "groups": g.groups}
+    of_conv, _ = split(params)
     conv2d_weight_grad(x, g_conv, w.shape, out=gw, **of_conv)
     if rest:
         weight = w if swapped is None else swapped.swapaxes(0, 1)
