@@ -70,17 +70,17 @@ def _make(vectors: int) -> Any:
                 return [build.gep(base, [build.extract_value(offsets, i)]) for i in range(ROWS)]
 
             def tap(t: Any, field: int) -> Any:
-                return build.load(build.gep(pt, [build.add(build.mul(t, _number(3)), _number(field))]))
+                return build.load(build.gep(pt, [build.add(build.mul(t, constant(3)), constant(field))]))
 
             pa, pt, pb, pi, pc = (data(k, values[n]) for k, n in ((a, 0), (taps, 3), (b, 6), (init, 9), (c, 11)))
             starts, targets = rows_of(pa, values[1]), rows_of(pc, values[12])
             registers.load(rows_of(pi, values[10]))
-            with cgutils.for_range_slice(build, values[4], values[5], _number(1), _I64) as (t, _):
+            with cgutils.for_range_slice(build, values[4], values[5], constant(1), _I64) as (t, _):
                 from_a, from_b = tap(t, 0), build.add(values[7], tap(t, 1))
                 with _steps(build, tap(t, 2), [(from_a, values[2]), (from_b, values[8])]) as (offset, row):
                     registers.multiply([build.gep(start, [offset]) for start in starts], build.gep(pb, [row]))
             registers.raise_to(values[14])
-            whole = build.icmp_signed(">=", values[13], _number(vectors * registers.lanes))
+            whole = build.icmp_signed(">=", values[13], constant(vectors * registers.lanes))
             with build.if_else(whole) as (then, otherwise):
                 with then:
                     registers.store(targets)
@@ -127,7 +127,7 @@ def _make_block(vectors: int, adds: bool) -> Any:
             pa, pb, pc = (context.make_array(kind)(context, build, values[n]).data for kind, n in arrays)
 
             def rows_of(base: Any, start: Any, row: Any, tile: Any) -> list[Any]:
-                places = [build.add(build.mul(tile, _number(BLOCK_ROWS)), _number(i)) for i in range(BLOCK_ROWS)]
+                places = [build.add(build.mul(tile, constant(BLOCK_ROWS)), constant(i)) for i in range(BLOCK_ROWS)]
                 return [build.gep(base, [build.add(start, build.mul(place, row))]) for place in places]
 
             with cgutils.for_range(build, values[11], intp=_I64) as loop:
@@ -137,7 +137,7 @@ def _make_block(vectors: int, adds: bool) -> Any:
                     registers.load(targets)
                 else:
                     registers.clear()
-                places = [(_number(0), values[3]), (values[6], values[7])]
+                places = [(constant(0), values[3]), (values[6], values[7])]
                 with _steps(build, values[4], places) as (offset, row):
                     registers.multiply([build.gep(start, [offset]) for start in starts], build.gep(pb, [row]))
                 registers.store(targets)
@@ -149,7 +149,7 @@ def _make_block(vectors: int, adds: bool) -> Any:
     return block
 
 
-def _number(value: int) -> Any:
+def constant(value: int) -> Any:
     return ir.Constant(_I64, value)
 
 
@@ -169,7 +169,7 @@ class _Tile:
         self.sums = [[cgutils.alloca_once(build, self.vector) for _ in self.columns] for _ in range(rows)]
 
     def _vector_at(self, base: Any, j: int) -> Any:
-        return self.build.bitcast(self.build.gep(base, [_number(j * self.lanes)]), ir.PointerType(self.vector))
+        return self.build.bitcast(self.build.gep(base, [constant(j * self.lanes)]), ir.PointerType(self.vector))
 
     def load(self, rows: list[Any]) -> None:
         for row, sums in zip(rows, self.sums):
@@ -204,7 +204,7 @@ class _Tile:
 
     def store_columns(self, rows: list[Any], count: Any) -> None:
         """The first `count` columns alone."""
-        scratch = cgutils.alloca_once(self.build, self.element, size=_number(len(self.columns) * self.lanes))
+        scratch = cgutils.alloca_once(self.build, self.element, size=constant(len(self.columns) * self.lanes))
         for row, sums in zip(rows, self.sums):
             for j in self.columns:
                 self.build.store(self.build.load(sums[j]), self._vector_at(scratch, j), align=self.size)

@@ -14,6 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .simd import constant
 from .transforms import Emitter
 
 TAPS, SIZE = 3, 2
@@ -24,17 +25,13 @@ _TAPS = [(r, s) for r in range(TAPS) for s in range(TAPS)]
 _ELEMENTS = [(i, j) for i in range(SIZE) for j in range(SIZE)]
 
 
-def _number(value: int) -> Any:
-    return ir.Constant(_I64, value)
-
-
 def _square(emit: Emitter, data: Any, start: Any, line: Any, step: Any) -> Iterator[tuple[int, int, Any]]:
     """(p, q, pixel) of the square that begins at `start`: `line` numbers from row to row, `step` from column to column."""
     build = emit.build
     for p in range(SIZE + TAPS - 1):
-        row = build.gep(data, [build.add(start, build.mul(line, _number(p)))])
+        row = build.gep(data, [build.add(start, build.mul(line, constant(p)))])
         for q in range(SIZE + TAPS - 1):
-            yield p, q, emit.splat(build.load(build.gep(row, [build.mul(step, _number(q))])))
+            yield p, q, emit.splat(build.load(build.gep(row, [build.mul(step, constant(q))])))
 
 
 def _sees(p: int, q: int) -> Iterator[tuple[int, int]]:
@@ -84,15 +81,15 @@ def pool_windows(
         least = emit.splat(values[9])
         sums = [cgutils.alloca_once(build, emit.vector) for _ in _ELEMENTS]
         with cgutils.for_range(build, values[16], intp=_I64) as window:
-            first = build.load(shift(_number(0)), align=emit.size)
+            first = build.load(shift(constant(0)), align=emit.size)
             for total in sums:
                 build.store(first, total)
-            left = build.mul(window.index, _number(SIZE))
+            left = build.mul(window.index, constant(SIZE))
             corner = build.add(values[1], build.mul(left, values[3]))
             with cgutils.for_range(build, values[3], intp=_I64) as channel:
                 factors = [
                     build.load(
-                        weights(build.mul(build.add(build.mul(values[3], _number(t)), channel.index), values[6])),
+                        weights(build.mul(build.add(build.mul(values[3], constant(t)), channel.index), values[6])),
                         align=emit.size,
                     )
                     for t in range(len(_TAPS))
@@ -142,11 +139,11 @@ def window_gradients(
         image, result = _array(context, build, x, values[9]), emit.row(sums, values[13])
         totals = [cgutils.alloca_once(build, emit.vector) for _ in range(len(_TAPS) + 1)]
         for t, total in enumerate(totals):
-            build.store(build.load(result(_number(t * emit.lanes)), align=emit.size), total)
+            build.store(build.load(result(constant(t * emit.lanes)), align=emit.size), total)
         none = ir.Constant(emit.vector, [0.0] * emit.lanes)
         always = emit.splat(build.not_(values[5]))
         with cgutils.for_range(build, values[8], intp=_I64) as window:
-            at, left = build.mul(window.index, values[4]), build.mul(window.index, _number(SIZE))
+            at, left = build.mul(window.index, values[4]), build.mul(window.index, constant(SIZE))
             positive = build.fcmp_ordered(">", build.load(maxima(at), align=emit.size), none)
             grad = build.select(build.or_(positive, always), build.load(grads(at), align=emit.size), none)
             build.store(build.fadd(build.load(totals[-1]), grad), totals[-1])
@@ -158,7 +155,7 @@ def window_gradients(
                 for t, element in _sees(p, q):
                     build.store(build.call(emit.fma, [pixel, spread[element], build.load(totals[t])]), totals[t])
         for t, total in enumerate(totals):
-            build.store(build.load(total), result(_number(t * emit.lanes)), align=emit.size)
+            build.store(build.load(total), result(constant(t * emit.lanes)), align=emit.size)
         return context.get_dummy_value()
 
     return types.void(gy, y, where, _N, _N, types.boolean, _N, _N, _N, x, _N, _N, _N, sums), generate
