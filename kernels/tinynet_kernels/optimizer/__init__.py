@@ -1,4 +1,7 @@
-"""Optimizer updates over flat arrays: one call updates a whole model."""
+"""Optimizer updates over flat arrays: one call updates a whole model.
+
+On the CPU, what would be a denormal number in a buffer or a mean is zero.
+"""
 
 from __future__ import annotations
 
