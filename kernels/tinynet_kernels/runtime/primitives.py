@@ -356,13 +356,16 @@ else:
                 "=r,r,r",
                 side_effect=True,
             )
+
+            def moved(part: Any) -> Any:  # "convergent": no compiler may have some threads come by on another path
+                return builder.call(shuffle, [part, values[1]], attrs=("convergent",))
+
             if value.bitwidth == 32:
-                return builder.bitcast(builder.call(shuffle, [builder.bitcast(values[0], word), values[1]]), real)
+                return builder.bitcast(moved(builder.bitcast(values[0], word)), real)
             pair = ir.VectorType(word, 2)
             halves, result = builder.bitcast(values[0], pair), ir.Constant(pair, ir.Undefined)
             for k in (ir.Constant(word, 0), ir.Constant(word, 1)):
-                moved = builder.call(shuffle, [builder.extract_element(halves, k), values[1]])
-                result = builder.insert_element(result, moved, k)
+                result = builder.insert_element(result, moved(builder.extract_element(halves, k)), k)
             return builder.bitcast(result, real)
 
         return value(value, types.int32), generate

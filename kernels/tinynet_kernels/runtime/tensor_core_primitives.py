@@ -39,11 +39,18 @@ __all__ = [
 WORD, FLOAT, HALF = ir.IntType(32), ir.FloatType(), ir.HalfType()
 
 
-def _assemble(builder: Any, result: Any, text: str, constraints: str, arguments: Any, pure: bool = False) -> Any:
-    """Inline assembly; with a list of result types, the list of results."""
+def _assemble(
+    builder: Any, result: Any, text: str, constraints: str, arguments: Any, pure: bool = False, together: bool = False
+) -> Any:
+    """Inline assembly; with a list of result types, the list of results.
+
+    pure      the results depend on the arguments alone.
+    together  all threads of a warp come by it together: no compiler may move it to where only some do.
+    """
     several = isinstance(result, list)
     kind = ir.FunctionType(ir.LiteralStructType(result) if several else result, [a.type for a in arguments])
-    value = builder.call(ir.InlineAsm(kind, text, constraints, side_effect=not pure), arguments)
+    attributes = ("convergent",) if together else ()
+    value = builder.call(ir.InlineAsm(kind, text, constraints, side_effect=not pure), arguments, attrs=attributes)
     return [builder.extract_value(value, i) for i in range(len(result))] if several else value
 
 
@@ -71,7 +78,7 @@ def _make_mma(shape: str, kind: str) -> Any:
     def mma(typing_context, c, a, b):  # type: ignore[no-untyped-def]
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             parts = [builder.extract_value(values[k], i) for k, n in ((1, 4), (2, 2), (0, 4)) for i in range(n)]
-            results = _assemble(builder, [FLOAT] * 4, text, constraints, parts, pure=True)
+            results = _assemble(builder, [FLOAT] * 4, text, constraints, parts, pure=True, together=True)
             return context.make_tuple(builder, signature.return_type, results)
 
         return four(four, a_type, b_type), generate
@@ -93,7 +100,7 @@ def _make_load_matrices(transposed: str) -> Any:
     def load(typing_context, array, index):  # type: ignore[no-untyped-def]
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             address = _address(context, builder, signature, values, 0, 3)
-            words = _assemble(builder, [WORD] * 4, text, "=r,=r,=r,=r,r,~{memory}", [address])
+            words = _assemble(builder, [WORD] * 4, text, "=r,=r,=r,=r,r,~{memory}", [address], together=True)
             return context.make_tuple(builder, signature.return_type, words)
 
         return types.UniTuple(types.uint32, 4)(array, index), generate
