@@ -12,7 +12,6 @@ import pytest
 # At most 1.2 times that, but for these, which read some sectors again and find them in a cache.
 REREAD = {
     # Neighbouring warps share the sector in which one ends and the next begins: in L1.
-    "softmax_cross_entropy 9x1025": 1.25,
     "channel_sum of odd planes": 1.35,
     "relu_grad of odd planes": 1.35,
     "batch_norm_stats of odd planes": 1.4,
@@ -20,8 +19,6 @@ REREAD = {
     "batch_norm_stats of rows": 1.25,
     "batch_norm of odd planes": 1.55,
     "batch_norm of rows": 1.5,
-    # Every block counts all labels, of 8 bytes each, in L2.
-    "mean_cross_entropy 64x10": 1.85,
     # Every result needs sums over its channel, so both images are read twice, 5 / 3 of the least: the second time from L2,
     # if they fit there.
     "batch_norm_grad": 1.9,

@@ -151,6 +151,32 @@ def test_label_out_of_range(labels: list[int]) -> None:
     assert (loss == 5.0).all()
 
 
+@pytest.mark.parametrize("classes", [3, 65, 1030])
+def test_logits_not_finite(classes: int, device: str) -> None:
+    """As the definition has it: -inf is a probability of 0; a row with inf or NaN has neither loss nor gradient."""
+    logits = np.random.default_rng(0).standard_normal((7, classes)).astype(np.float32)
+    logits[0, 1] = logits[1, 0] = logits[1, 2] = logits[2, -1] = np.inf
+    logits[3, 2] = np.nan
+    logits[4, 0] = logits[5, 1] = -np.inf
+    labels = np.array([0, 1, classes - 1, 0, 1, 1, 2])
+    with np.errstate(invalid="ignore"):
+        args, exact = (logits, labels), (logits.astype(np.float64), labels)
+        losses = load(SPECS["softmax_cross_entropy"].reference)(*exact)
+        mean, share, grad = load(SPECS["mean_cross_entropy"].reference)(*exact)
+    assert np.isnan(losses[0][:4]).all()
+    assert np.isnan(grad[:4]).all()
+    assert np.isfinite(grad[4:]).all()
+    *moved, gy = (to(device, a) for a in (*args, share.astype(np.float32)))
+    with np.errstate(invalid="ignore"):
+        for variant in SPECS["softmax_cross_entropy"].cuda if device == "cuda" else (None,):
+            loss, lse = tinynet_kernels.softmax_cross_entropy(*moved, variant=variant)
+            compare(SPECS["softmax_cross_entropy"], "float32", (loss, lse), losses)
+            result = tinynet_kernels.softmax_cross_entropy_grad(*moved, lse, gy, variant=variant)
+            compare(SPECS["softmax_cross_entropy_grad"], "float32", (result,), (grad,))
+        results = tinynet_kernels.mean_cross_entropy(*moved)
+    compare(SPECS["mean_cross_entropy"], "float32", results, (mean, share, grad))
+
+
 def test_optimizers_in_place(device: str) -> None:
     for name in ("sgd", "adam", "rmsprop"):
         spec = SPECS[name]

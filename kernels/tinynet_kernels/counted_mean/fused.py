@@ -1,4 +1,6 @@
-"""The mean cross-entropy of a small batch and its gradient in one launch: a warp per row, and the last block for the mean."""
+"""The mean cross-entropy of a small batch and its gradient in one launch: a team of threads for a row, a warp where rows are
+long, and the last block for the mean.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,16 @@ from ..runtime.last_block import counters
 from ..runtime.primitives import fetch_add, shuffle_xor
 
 THREADS = 256
-WARP = 32
-ROWS = THREADS // WARP
-CLASSES_KEPT = 256  # of rows that fit into shared memory
-KEPT = ROWS * CLASSES_KEPT
-LOWEST = -math.inf
+SHORT_TEAM, WARP = 8, 32
+KEPT = 2048  # logits in a block's shared memory
 
 
 @functools.cache
-def _kernel(dtype: Any) -> Kernel:
-    """A block reads and writes its rows in one piece, once, by way of shared memory: those of CLASSES_KEPT classes at most."""
+def _kernel(dtype: Any, team: int) -> Kernel:
+    """A block reads and writes its rows in one piece, once, by way of shared memory, if they fit there."""
     real = dtype.type
+    LOWEST = np.finfo(dtype).min  # the least maximum: what is subtracted from a logit is never -inf
+    TEAM, ROWS = team, THREADS // team
 
     @kernel(threads=THREADS)
     def mean_cross_entropy(
@@ -56,11 +57,10 @@ def _kernel(dtype: Any) -> Kernel:
         numbers = cuda.shared.array(THREADS, int32)
         losses = cuda.shared.array(ROWS, real)
         marks = cuda.shared.array(ROWS, int64)
-        ticket = cuda.shared.array(1, int32)
         kept = cuda.shared.array(KEPT, real)
         t = int32(cuda.threadIdx.x)
         row0 = int32(cuda.blockIdx.x * ROWS)
-        size = int32(min(ROWS, rows - row0) * classes if classes <= CLASSES_KEPT else 0)
+        size = int32(min(ROWS, rows - row0) * classes if ROWS * classes <= KEPT else 0)
         for i in range(t, size, THREADS):
             kept[i] = logits[row0 * classes + i]
         number = int32(0)  # every block counts the labels: they are few
@@ -80,29 +80,27 @@ def _kernel(dtype: Any) -> Kernel:
             width //= 2
         one = real(1) / real(numbers[0])
 
-        row = int32(row0 + t // WARP)
-        here = min(row, int32(rows - 1))  # the last block's spare warps repeat a row, so that all warps stay whole
-        lane = t % WARP
-        top = real(LOWEST)
+        row = int32(row0 + t // TEAM)
+        here = min(row, int32(rows - 1))  # the last block's spare teams repeat a row, so that all warps stay whole
+        lane = t % TEAM
+        top = LOWEST
         total = real(0)
         sum_of_logits = real(0)
-        for i in range(lane, classes, WARP):
+        for i in range(lane, classes, TEAM):
             value = kept[(here - row0) * classes + i] if size > 0 else logits[here * classes + i]
             sum_of_logits += value
-            if value > top:
-                total = total * math.exp(top - value) + real(1)
-                top = value
-            else:
-                total += math.exp(value - top) if value != real(LOWEST) else real(0)
-        for step in (16, 8, 4, 2, 1):
+            higher = max(top, value)
+            total = total * math.exp(top - higher) + math.exp(value - higher)
+            top = higher
+        step = TEAM // 2
+        while step > 0:
             other_top = shuffle_xor(top, step)
             other_total = shuffle_xor(total, step)
             sum_of_logits += shuffle_xor(sum_of_logits, step)
             higher = max(top, other_top)
-            mine = total * math.exp(top - higher) if top > real(LOWEST) else total
-            others = other_total * math.exp(other_top - higher) if other_top > real(LOWEST) else other_total
-            total = mine + others
+            total = total * math.exp(top - higher) + other_total * math.exp(other_top - higher)
             top = higher
+            step //= 2
         lse = top + math.log(total)
         label = marks[here - row0]
         loss = lse - smoothing * (sum_of_logits / real(classes)) if smoothing > real(0) else lse
@@ -118,7 +116,7 @@ def _kernel(dtype: Any) -> Kernel:
         inverse = real(1) / total
         cuda.syncthreads()  # from here on, what is kept are gradients
         if row < rows:
-            for i in range(lane, classes, WARP):
+            for i in range(lane, classes, TEAM):
                 at = int32((row - row0) * classes + i)
                 value = kept[at] if size > 0 else logits[row * classes + i]
                 target = smoothing / real(classes)
@@ -134,7 +132,7 @@ def _kernel(dtype: Any) -> Kernel:
                 else:
                     grad[row * classes + i] = value
         if lane == 0:
-            losses[t // WARP] = loss
+            losses[t // TEAM] = loss
         cuda.syncthreads()
         for i in range(t, size, THREADS):
             grad[row0 * classes + i] = kept[i]
@@ -144,16 +142,14 @@ def _kernel(dtype: Any) -> Kernel:
                 total += losses[i]
             parts[cuda.blockIdx.x] = total
             cuda.threadfence()
-            ticket[0] = fetch_add(counters, 0, 1)
-        cuda.syncthreads()
-        if t == 0 and ticket[0] == cuda.gridDim.x - 1:
-            cuda.threadfence()
-            total = real(0)
-            for i in range(int32(cuda.gridDim.x)):
-                total += parts[i]
-            mean[0] = total * one
-            share[0] = one
-            counters[0] = 0
+            if fetch_add(counters, 0, 1) == cuda.gridDim.x - 1:  # all others have stored their parts
+                cuda.threadfence()
+                total = real(0)
+                for i in range(int32(cuda.gridDim.x)):
+                    total += parts[i]
+                mean[0] = total * one
+                share[0] = one
+                counters[0] = 0
 
     return mean_cross_entropy
 
@@ -162,9 +158,11 @@ def mean_cross_entropy(
     outputs: Any, logits: Any, labels: Any, *, ignore_index: int = -100, label_smoothing: float = 0.0
 ) -> None:
     written = [writable(output) for output in outputs]
-    blocks = max(1, blocks_for(logits.shape[0], ROWS))
+    rows, classes = logits.shape
+    team = SHORT_TEAM if THREADS // SHORT_TEAM * classes <= KEPT else WARP
+    blocks = blocks_for(rows, THREADS // team)
     labels = labels if labels.dtype == np.int64 else labels.astype(np.int64)
     arrays = contiguous(logits), contiguous(labels), *written, module().empty(blocks, logits.dtype), counters()
-    _kernel(logits.dtype)(blocks, *arrays, *logits.shape, ignore_index, label_smoothing)
+    _kernel(logits.dtype, team)(blocks, *arrays, rows, classes, ignore_index, label_smoothing)
     for output, result in zip(outputs, written):
         finish(output, result)

@@ -1,8 +1,9 @@
 """Softmax-cross-entropy on CUDA: one pass over the logits, by a thread, a warp or a block per row.
 
 The maximum is kept online (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"): when a larger logit
-turns up, the sum so far is rescaled, so that a row is read once. What a row has one of (label, loss, log-sum-exp) is read
-and written for neighbouring rows at a time. Rows that are multiples of four long are read 16 bytes at a time.
+turns up, the sum so far is rescaled, so that a row is read once; rows that fit into shared memory are gone through twice there.
+What a row has one of (label, loss, log-sum-exp) is read and written for neighbouring rows at a time. Logits are read 16 bytes
+at a time, from the multiple of 32 bytes before the first on, so that no sector of memory is fetched by halves.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ..runtime.cuda import (
     kernel,
     writable,
 )
-from ..runtime.primitives import load, load4_constant, load_constant, quotient, shuffle_xor, store, store4
+from ..runtime.primitives import load, load4_constant, load_constant, quotient, select, shuffle_xor, store, store4
 from ..runtime.unroll import static_range, unrolled
 from . import naive
 
@@ -35,13 +36,13 @@ THREADS = 256
 WARP = 32
 TINY_ROW, SHORT_ROW = 64, 1024  # up to so many classes a thread, and a warp, per row; beyond, a block
 TINY_THREADS = 64
-LOWEST = -math.inf
 
 
 @functools.cache
 def tiny_rows(dtype: Any, wide: bool) -> Kernel:
     """A thread per row, of TINY_ROW classes at most, which the block brings into shared memory together."""
     real = dtype.type
+    LOWEST = np.finfo(dtype).min
     PITCH = TINY_ROW + 1  # threads read the same place of neighbouring rows: an odd distance keeps their banks apart
 
     @kernel(threads=TINY_THREADS)
@@ -80,17 +81,15 @@ def tiny_rows(dtype: Any, wide: bool) -> Kernel:
         row = int32(row0 + t)
         if row >= rows:
             return
-        top = real(LOWEST)
+        top = LOWEST
+        for i in range(classes):
+            top = max(top, load(shared, t * pitch + i))
         total = real(0)
         sum_of_logits = real(0)
         for i in range(classes):
             value = load(shared, t * pitch + i)
+            total += math.exp(value - top)
             sum_of_logits += value
-            if value > top:
-                total = total * math.exp(top - value) + real(1)
-                top = value
-            else:
-                total += math.exp(value - top) if value != real(LOWEST) else real(0)
         lse = top + math.log(total)
         label = labels[row]
         loss = lse - smoothing * (sum_of_logits / real(classes)) if smoothing > real(0) else lse
@@ -110,12 +109,14 @@ def tiny_rows(dtype: Any, wide: bool) -> Kernel:
 def long_rows(dtype: Any, team: int, wide: bool) -> Kernel:
     """A row for each team of 32 threads (a warp) or of all threads of the block.
 
-    wide  whether rows are aligned and multiples of four long, so that four logits move at a time.
+    wide  whether the logits are aligned, so that four move at a time.
+
+    A maximum begins with the lowest finite number: what is subtracted from a logit is never -inf.
     """
     real = dtype.type
+    LOWEST = np.finfo(dtype).min
     TEAMS = THREADS // team
     WARPS = THREADS // WARP
-    WIDTH = 4 if wide else 1
 
     @kernel(threads=THREADS)
     @unrolled
@@ -137,40 +138,46 @@ def long_rows(dtype: Any, team: int, wide: bool) -> Kernel:
         t = int32(cuda.threadIdx.x)
         row0 = int32(cuda.blockIdx.x * TEAMS)
         here = int32(row0 + t // team)
-        end = int32(classes if here < rows else 0)  # spare warps read nothing, but stay for the shuffles and barriers
+        # Spare warps read nothing, but stay for the shuffles and barriers.
+        first = int32(here * classes if here < rows else 0)
+        last = int32(first + classes if here < rows else 0)
         if t < TEAMS:
             marks[t] = labels[min(int32(row0 + t), int32(rows - 1))]
         cuda.syncthreads()
-        label = marks[t // team]
+        label = int32(first + marks[t // team])
 
-        top = real(LOWEST)
+        top = LOWEST
         total = real(0)
         sum_of_logits = real(0)
         target = real(0)  # the label's logit, in the one thread that meets it
-        for i in range(t % team * WIDTH, end, team * WIDTH):
-            if wide:
-                values = load4_constant(logits, here * classes + i)
+        for i in range(first - first % 8 + t % team * 4, last, team * 4):
+            before, left, chosen = int32(first - i), int32(last - i), int32(label - i)  # counted from the quad on
+            if wide and before <= 0 and left >= 4:
+                values = load4_constant(logits, i)
             else:
-                values = (load_constant(logits, here * classes + i),)
-            for j in static_range(WIDTH):
-                value = values[j]
-                sum_of_logits += value
-                if i + j == label:
-                    target = value
-                if value > top:
-                    total = total * math.exp(top - value) + real(1)
-                    top = value
-                else:
-                    total += math.exp(value - top) if value != real(LOWEST) else real(0)
+                values = (
+                    load_constant(logits, i + min(max(0, before), left - 1)),
+                    load_constant(logits, i + min(max(1, before), left - 1)),
+                    load_constant(logits, i + min(max(2, before), left - 1)),
+                    load_constant(logits, i + min(max(3, before), left - 1)),
+                )
+            higher = top
+            for j in static_range(4):
+                higher = max(higher, values[j])
+            total *= math.exp(top - higher)
+            top = higher
+            for j in static_range(4):
+                inside = j >= before and j < left
+                total += select(inside, math.exp(values[j] - top), real(0))
+                sum_of_logits += select(inside, values[j], real(0))
+                target = select(j == chosen, values[j], target)
         for step in (16, 8, 4, 2, 1):
             other_top = shuffle_xor(top, step)
             other_total = shuffle_xor(total, step)
             sum_of_logits += shuffle_xor(sum_of_logits, step)
             target += shuffle_xor(target, step)
             higher = max(top, other_top)
-            mine = total * math.exp(top - higher) if top > real(LOWEST) else total
-            others = other_total * math.exp(other_top - higher) if other_top > real(LOWEST) else other_total
-            total = mine + others
+            total = total * math.exp(top - higher) + other_total * math.exp(other_top - higher)
             top = higher
         if t % WARP == 0:
             tops[t // WARP] = top
@@ -185,16 +192,16 @@ def long_rows(dtype: Any, team: int, wide: bool) -> Kernel:
                     top = max(top, tops[i])
                 total = real(0)
                 for i in range(WARPS):
-                    total += totals[i] * math.exp(tops[i] - top) if tops[i] > real(LOWEST) else totals[i]
+                    total += totals[i] * math.exp(tops[i] - top)
                 for i in range(1, WARPS):
                     sum_of_logits += sums[i]
                     target += targets[i]
             lse = top + math.log(total)
-            label = marks[t]
+            mark = marks[t]
             loss = lse - smoothing * (sum_of_logits / real(classes)) if smoothing > real(0) else lse
-            if label == ignore_index:
+            if mark == ignore_index:
                 loss = real(0)
-            elif label < 0 or label >= classes:
+            elif mark < 0 or mark >= classes:
                 loss = real(math.nan)
             else:
                 loss -= (real(1) - smoothing) * target
@@ -278,7 +285,7 @@ def softmax_cross_entropy(outputs: Any, logits: Any, labels: Any, **params: Any)
         run, per_block = tiny_rows(logits.dtype, aligned(logits)), TINY_THREADS
     else:
         team = WARP if classes <= SHORT_ROW else THREADS
-        run, per_block = long_rows(logits.dtype, team, classes % 4 == 0 and aligned(logits)), THREADS // team
+        run, per_block = long_rows(logits.dtype, team, aligned(logits)), THREADS // team
     _run(run, blocks_for(rows, per_block), outputs, (logits, _labels(labels)), (rows, classes), **params)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
-from numpy import int32
+from numpy import float32, int32
 
 from ..runtime.cuda import Int64Pointer, Pointer, Real, cuda, kernel
 from ..runtime.primitives import zero
 
 THREADS = 256
+ONE = float32(1)  # a plain 1, or an int32 that divides, would make the kernel compute in float64
+NAN = float32(math.nan)
 
 
 @kernel(threads=THREADS)
@@ -37,13 +39,13 @@ def forward(
         sum_of_logits += logits[row * classes + i]
     lse = top + math.log(total)
     label = labels[row]
-    loss = lse - smoothing * (sum_of_logits / classes) if smoothing > 0 else lse
+    loss = lse - smoothing * (sum_of_logits / float32(classes)) if smoothing > 0 else lse
     if label == ignore_index:
         loss = zero(logits)
     elif label < 0 or label >= classes:
-        loss = zero(logits) + math.nan
+        loss = zero(logits) + NAN
     else:
-        loss -= (1 - smoothing) * logits[row * classes + label]
+        loss -= (ONE - smoothing) * logits[row * classes + label]
     losses[row] = loss
     lses[row] = lse
 
@@ -68,12 +70,12 @@ def grad(
     label = labels[row]
     for i in range(classes):
         at = row * classes + i
-        target = smoothing / classes
+        target = smoothing / float32(classes)
         if i == label:
-            target += 1 - smoothing
+            target += ONE - smoothing
         if label == ignore_index:
-            grad[at] = 0
+            grad[at] = zero(logits)
         elif label < 0 or label >= classes:
-            grad[at] = math.nan
+            grad[at] = zero(logits) + NAN
         else:
             grad[at] = (math.exp(logits[at] - lses[row]) - target) * gy[row * gy_step]
