@@ -78,10 +78,13 @@ from .random import (
     set_rng_state,
 )
 from .serialization import load, save
+from .tensor_types import ON_CPU, set_default_tensor_type
 
 if TYPE_CHECKING:
     from . import (
+        accelerator,
         amp,
+        backends,
         callbacks,
         checkpoint,
         datasets,
@@ -104,8 +107,14 @@ __version__ = "0.1.0"
 
 e, inf, nan, newaxis, pi = math.e, math.inf, math.nan, None, math.pi
 
+BoolTensor, ByteTensor, CharTensor = ON_CPU["BoolTensor"], ON_CPU["ByteTensor"], ON_CPU["CharTensor"]
+ShortTensor, IntTensor, LongTensor = ON_CPU["ShortTensor"], ON_CPU["IntTensor"], ON_CPU["LongTensor"]
+HalfTensor, FloatTensor, DoubleTensor = ON_CPU["HalfTensor"], ON_CPU["FloatTensor"], ON_CPU["DoubleTensor"]
+
 _LAZY = (
+    "accelerator",
     "amp",
+    "backends",
     "callbacks",
     "checkpoint",
     "datasets",
@@ -149,6 +158,15 @@ def is_complex(input: Tensor) -> Any:
     return False
 
 
+def use_deterministic_algorithms(mode: Any, *, warn_only: Any = False) -> None:
+    """Changes nothing: everything here is deterministic."""
+
+
+def are_deterministic_algorithms_enabled() -> Any:
+    """True: everything here is deterministic."""
+    return True
+
+
 def is_nonzero(input: Tensor) -> Any:
     """Whether the only element is not 0. RuntimeError if there is not exactly one."""
     return input.__bool__()
@@ -160,16 +178,28 @@ def numel(input: Tensor) -> Any:
 
 
 __all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
     "DeviceUnavailableError",
+    "DoubleTensor",
+    "FloatTensor",
     "Generator",
     "GradScaler",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "ShortTensor",
     "Size",
     "Tensor",
     "Trainer",
+    "accelerator",
     "amp",
+    "are_deterministic_algorithms_enabled",
     "as_tensor",
     "autocast",
     "autograd",
+    "backends",
     "bernoulli",
     "bfloat16",
     "bool",
@@ -243,6 +273,7 @@ __all__ = [
     "seed",
     "set_default_device",
     "set_default_dtype",
+    "set_default_tensor_type",
     "set_float32_matmul_precision",
     "set_grad_enabled",
     "set_printoptions",
@@ -251,6 +282,7 @@ __all__ = [
     "tensor",
     "transforms",
     "uint8",
+    "use_deterministic_algorithms",
     "utils",
 ]
 __all__ += ops.__all__

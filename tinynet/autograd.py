@@ -25,6 +25,7 @@ __all__ = [
     "GradcheckError",
     "Node",
     "Op",
+    "Variable",
     "backward",
     "enable_grad",
     "grad",
@@ -338,6 +339,11 @@ def _freed() -> RuntimeError:
         "the saved arrays of this graph have been freed by an earlier backward; pass retain_graph=True to it to walk the "
         "graph again"
     )
+
+
+def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:
+    """The tensor without its history: what PyTorch once needed around tensors, and older programs still have."""
+    return data.detach().requires_grad_(requires_grad)
 
 
 def backward(

@@ -8,6 +8,7 @@ from .device import device_of
 from .grad_mode import _mode
 
 _precision = "highest"
+tf32_on_cuda = False  # see `backends.cuda`
 
 
 def set_float32_matmul_precision(precision: str) -> None:
@@ -32,4 +33,6 @@ def of_products(array: Any) -> str:
     """The precision of a product of this array, now."""
     if _mode.autocast is not None and _mode.autocast.rounds_to_bfloat16(device_of(array).type):
         return "medium"
+    if tf32_on_cuda and _precision == "highest" and device_of(array).type == "cuda":
+        return "high"
     return _precision

@@ -41,7 +41,8 @@ def save(obj: Any, f: File) -> None:
 def load(f: File, map_location: Any = None, *, weights_only: bool = True) -> Any:
     """What `save` wrote, or the tensors of any safetensors file by name.
 
-    map_location  the device that tensors go to; the CPU by default.
+    map_location  the device that tensors go to; the CPU by default. A file does not say where its tensors were: a dictionary
+                  or a function (of tensor and device, giving a tensor) is asked about "cpu".
     weights_only  accepted for PyTorch's sake: no file holds code here.
 
     Raises CheckpointError (a ValueError) if the file is damaged or of another kind, OSError if it is unreadable.
@@ -50,8 +51,10 @@ def load(f: File, map_location: Any = None, *, weights_only: bool = True) -> Any
 
     data = f.read() if hasattr(f, "read") else Path(f).read_bytes()
     tensors, text = decode(data, getattr(f, "name", "the file") if hasattr(f, "read") else str(f))
-    if map_location is not None:
-        place = Device(map_location)
+    if callable(map_location):
+        tensors = {name: map_location(tensor, "cpu") for name, tensor in tensors.items()}
+    elif map_location is not None:
+        place = Device(map_location.get("cpu", "cpu") if isinstance(map_location, Mapping) else map_location)
         tensors = {name: tensor.to(place) for name, tensor in tensors.items()}
     if not text:
         return tensors

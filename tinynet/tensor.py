@@ -31,17 +31,6 @@ from .numpy_names import numpy_names
 if TYPE_CHECKING:
     from .autograd import Node
 
-_TYPES = {
-    dtypes.float16: "Half",
-    dtypes.float32: "Float",
-    dtypes.float64: "Double",
-    dtypes.uint8: "Byte",
-    dtypes.int8: "Char",
-    dtypes.int16: "Short",
-    dtypes.int32: "Int",
-    dtypes.int64: "Long",
-    dtypes.bool: "Bool",
-}
 _OBVIOUS = (dtypes.int64, dtypes.bool)  # dtypes that the numbers themselves show
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # in-place results may not be of a higher one
 
@@ -115,9 +104,7 @@ class Tensor:
     __array_priority__ = 1000  # lets `array * tensor` reach __rmul__
 
     def __init__(self, *data: Any) -> None:
-        sizes = all(isinstance(d, int) for d in data)
-        given = ops.empty(*(data or (0,))) if sizes else tensor(*data, dtype=dtypes.get_default_dtype())
-        self._array, self._version = given._array, [0]
+        self._array, self._version = of_data_or_sizes(data, dtypes.get_default_dtype())._array, [0]
 
     @classmethod
     def _make(cls, array: Any) -> Tensor:
@@ -431,10 +418,16 @@ class Tensor:
         return self.device.type == "cpu" and is_pinned(self._array)
 
     def type(self, dtype: Any = None) -> Any:
-        """In another dtype; without one, the name of the kind of tensor, such as "tinynet.cuda.FloatTensor"."""
-        if dtype is not None:
-            return self.to(dtype=dtype)
-        return f"tinynet.{'cuda.' if self.is_cuda else ''}{_TYPES[self.dtype]}Tensor"
+        """In another dtype; without one, the name of the kind of tensor, such as "tinynet.cuda.FloatTensor".
+
+        Such names, and what they name, stand for a dtype and a device.
+        """
+        from . import tensor_types
+
+        if dtype is None:
+            return tensor_types.name(self.dtype, self.device.type)
+        kind = tensor_types.find(dtype)
+        return self.to(dtype=dtype) if kind is None else self.to(kind.device, kind.dtype)
 
     def type_as(self, other: Tensor) -> Tensor:
         return self.to(other)
@@ -979,8 +972,8 @@ class Tensor:
     def topk(self, k: Int, dim: Int = -1, largest: Bool = True, sorted: Bool = True) -> Any:
         return ops.topk(self, k, dim, largest, sorted)
 
-    def reshape(self, *shape: Any) -> Tensor:
-        return ops.reshape(self, *shape)
+    def reshape(self, *args: Any, shape: Any = None) -> Tensor:
+        return ops.reshape(self, *args, shape=shape)
 
     def view(self, *shape: Any) -> Tensor:
         return ops.view(self, *shape)
@@ -1632,6 +1625,13 @@ class RemovableHandle:
         if self._remove is not None:
             self._remove()
             self._remove = None
+
+
+def of_data_or_sizes(data: tuple[Any, ...], dtype: dtypes.DType, device: Any = None) -> Tensor:
+    """A copy of the one argument, or undefined elements if all of them are sizes, as `torch.Tensor` has it."""
+    if all(isinstance(d, int) for d in data):
+        return ops.empty(*(data or (0,)), dtype=dtype, device=device)
+    return tensor(*data, dtype=dtype, device=device)
 
 
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -301,3 +301,16 @@ def test_fused_layers_round_like_single_ones(dtype: Any, device: str) -> None:
     assert together.dtype == apart.dtype
     np.testing.assert_array_equal(together.detach().cpu().numpy(), apart.detach().cpu().numpy())
     assert not np.array_equal(together.detach().cpu().numpy(), layers(x).detach().cpu().numpy())
+
+
+def test_older_names() -> None:
+    from tinynet.cuda.amp import GradScaler, autocast
+
+    with autocast(dtype=tinynet.bfloat16):
+        assert tinynet.is_autocast_enabled("cuda")
+        assert not tinynet.is_autocast_enabled("cpu")
+    with autocast(False):
+        assert not tinynet.is_autocast_enabled("cuda")
+    scaler = GradScaler(4.0)
+    assert scaler.scale(tinynet.ones(())).item() == 4.0
+    assert tinynet.cuda.amp.GradScaler is GradScaler

@@ -95,3 +95,11 @@ def test_errors(tmp_path: Path) -> None:
         tinynet.load(tmp_path / "x")
     with pytest.raises(FileNotFoundError):
         tinynet.load(tmp_path / "y")
+
+
+def test_map_location_as_programs_write_it(tmp_path: Path) -> None:
+    tinynet.save({"w": tinynet.ones(2)}, tmp_path / "w.pt")
+    for where in ("cpu", tinynet.device("cpu"), {"cuda:0": "cpu"}, {"cuda:0": "cuda:1"}, lambda storage, loc: storage):
+        assert tinynet.load(tmp_path / "w.pt", map_location=where)["w"].device.type == "cpu"
+    doubled = tinynet.load(tmp_path / "w.pt", map_location=lambda storage, loc: storage.double())
+    assert doubled["w"].dtype == tinynet.float64

@@ -383,3 +383,82 @@ def test_names_of_types(device: str) -> None:
     assert tinynet.zeros(1, device=device).long().type() == f"tinynet.{place}LongTensor"
     x = tinynet.ones(2, device=device, requires_grad=True)
     assert x.numpy(force=True).tolist() == [1.0, 1.0]
+
+
+def test_kinds_of_tensors(device: str) -> None:
+    where = tinynet.cuda if device == "cuda" else tinynet
+    x = where.FloatTensor(np.arange(3))
+    assert (x.tolist(), x.dtype, x.device.type) == ([0.0, 1.0, 2.0], tinynet.float32, device)
+    y = where.LongTensor(2, 3)
+    assert (y.shape, y.dtype, y.device.type) == ((2, 3), tinynet.int64, device)
+    assert where.ByteTensor().shape == (0,)
+    assert isinstance(x, where.FloatTensor)
+    assert not isinstance(y, where.FloatTensor)
+    assert not isinstance(x, (tinynet.cuda if device == "cpu" else tinynet).FloatTensor)
+    for kind in (where.DoubleTensor, repr(where.DoubleTensor), repr(where.DoubleTensor).replace("tinynet", "torch")):
+        z = tinynet.ones(2).type(kind)
+        assert (z.dtype, z.device.type) == (tinynet.float64, device)
+    with pytest.raises(AttributeError, match="QuarterTensor"):
+        _ = where.QuarterTensor
+
+
+def test_default_kind_of_tensor(device: str) -> None:
+    where = tinynet.cuda if device == "cuda" else tinynet
+    try:
+        tinynet.set_default_tensor_type(repr(where.DoubleTensor))
+        x = tinynet.zeros(2)
+        assert (x.dtype, x.device.type) == (tinynet.float64, device)
+    finally:
+        tinynet.set_default_tensor_type(tinynet.FloatTensor)
+    assert tinynet.tensor(0.5).type() == "tinynet.FloatTensor"
+    with pytest.raises(TypeError, match="kind of tensor"):
+        tinynet.set_default_tensor_type("float32")
+
+
+def test_variable() -> None:
+    x = tinynet.ones(2, requires_grad=True)
+    y = tinynet.autograd.Variable(x * 2, requires_grad=True)
+    assert y.is_leaf
+    assert y.requires_grad
+    y.sum().backward()
+    assert x.grad is None
+    assert y.grad.tolist() == [1.0, 1.0]
+    assert not tinynet.autograd.Variable(x).requires_grad
+
+
+def test_switches_of_backends(device: str) -> None:
+    """They may be set; TF32 is for products on CUDA alone."""
+    backends = tinynet.backends
+    assert not backends.mps.is_available()
+    assert not backends.cudnn.is_available()
+    backends.cudnn.benchmark = True
+    x = tinynet.full((32, 32), 1 + 2.0**-12, device=device)  # TF32 has ten bits
+    exact = (x @ x).cpu().numpy()
+    backends.cuda.matmul.allow_tf32 = True
+    try:
+        assert backends.cuda.matmul.allow_tf32
+        rounded = (x @ x).cpu().numpy()
+    finally:
+        backends.cuda.matmul.allow_tf32, backends.cudnn.benchmark = False, False
+    np.testing.assert_allclose(exact, 32 * (1 + 2.0**-12) ** 2, rtol=1e-6)
+    if device == "cuda":
+        np.testing.assert_array_equal(rounded, 32)
+    else:
+        np.testing.assert_array_equal(rounded, exact)
+
+
+def test_accelerator(device: str) -> None:
+    there = tinynet.accelerator.is_available()
+    assert there == tinynet.cuda.is_available()
+    assert tinynet.accelerator.current_accelerator() == tinynet.device("cuda")
+    assert (tinynet.accelerator.current_accelerator(check_available=True) is None) == (not there)
+    assert tinynet.accelerator.device_count() == tinynet.cuda.device_count()
+
+
+def test_everything_is_deterministic() -> None:
+    tinynet.use_deterministic_algorithms(True, warn_only=True)
+    assert tinynet.are_deterministic_algorithms_enabled()
+
+
+def test_reshape_by_keyword() -> None:
+    assert tinynet.arange(6).reshape(shape=(2, 3)).tolist() == [[0, 1, 2], [3, 4, 5]]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from . import capture
-from .device import cuda_problem, on, require, simulated
-from .device import device as Device
+from .. import capture
+from ..device import cuda_problem, on, require, simulated
+from ..device import device as Device
 
 if TYPE_CHECKING:
-    from .cuda_graph import Graph
+    from ..cuda_graph import Graph
 
 
 def is_available() -> bool:
@@ -124,7 +125,7 @@ def default_stream() -> Stream:
 
 def manual_seed(seed: int) -> None:
     """`tinynet.manual_seed`: one generator serves all devices."""
-    from .random import manual_seed
+    from ..random import manual_seed
 
     manual_seed(seed)
 
@@ -242,13 +243,21 @@ def graph(step: Callable[..., Any], *, warmup: int = 2) -> Graph:
     because it reads a tensor (`item()`, `print`, `if tensor:`), moves one between devices, draws random numbers on the CPU
     or waits for the device; DeviceUnavailableError without CUDA. Compare `torch.cuda.make_graphed_callables`.
     """
-    from .cuda_graph import Graph
+    from ..cuda_graph import Graph
 
     return Graph(step, warmup)
 
 
 def __getattr__(name: str) -> Any:
-    """`OutOfMemoryError` is CuPy's: what a device without enough memory raises, with the sizes."""
+    """`OutOfMemoryError` is CuPy's: what a device without enough memory raises, with the sizes; `FloatTensor` and its like
+    make tensors on the current device."""
+    if name == "amp":
+        return importlib.import_module(f"{__name__}.amp")
+    if name.endswith("Tensor"):
+        from ..tensor_types import ON_CUDA
+
+        if name in ON_CUDA:
+            return ON_CUDA[name]
     if name == "OutOfMemoryError":
         from cupy.cuda.memory import OutOfMemoryError
 
