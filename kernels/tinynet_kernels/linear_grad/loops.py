@@ -6,37 +6,37 @@ from typing import Any
 
 import numpy as np
 
-from ..matmul.loops import start_of, tiles, transpose
+from ..matmul.loops import start_of, tiles
 from ..runtime.compiled import for_each, once, parallel
-
-STEP = 64  # columns in a piece of work
-BLOCK = 64  # rows that are summed in the dtype of the array
+from ..runtime.transpose import transpose_masked_square, transpose_square
 
 
 @once
-def _columns(piece: int, gy: Any, y: Any, relu: bool, masked: Any, turned: Any, sums: Any, lanes: int) -> None:
-    """Of some columns of gy, through the ReLU of y if there is one: a copy, its transpose and the sums."""
+def _band(piece: int, gy: Any, y: Any, relu: bool, masked: Any, turned: Any, sums: Any, lanes: int) -> None:
+    """Of a band of `lanes` rows of gy, through the ReLU of y if there is one: a copy, its transpose and its sums.
+
+    A band is read and written along its rows: where columns are a power of two apart, the cache has few places for them.
+    """
     rows, columns = gy.shape
-    first = piece * STEP
-    count = min(STEP, columns - first)
-    totals, block = np.empty(count), np.empty(count, gy.dtype)
-    for c in range(count):
-        totals[c] = 0
-    for begin in range(0, rows, BLOCK):
-        for c in range(count):
-            block[c] = 0
-        for row in range(begin, min(begin + BLOCK, rows)):
-            for c in range(count):
-                value = gy[row, first + c]  # read in any case, as a vector of them is
-                if relu:
-                    value = value if y[row, first + c] > 0 else gy.dtype.type(0)
-                    masked[row, first + c] = value
-                block[c] += value
-        for c in range(count):
-            totals[c] += block[c]
-    for c in range(count):
-        sums[first + c] = totals[c]
-    transpose(masked.reshape(-1), first, columns, turned, first * rows, rows, rows, count, lanes)
+    first, last = piece * lanes, min(piece * lanes + lanes, rows)
+    whole = columns // lanes * lanes if last - first == lanes else 0
+    g, positive, copy = gy.reshape(-1), y.reshape(-1), masked.reshape(-1)
+    for c in range(0, whole, lanes):
+        start, target = first * columns + c, c * rows + first
+        if relu:
+            transpose_masked_square(g, positive, copy, start, columns, turned, target, rows)
+        else:
+            transpose_square(g, start, columns, turned, target, rows)
+    for row in range(first, last):
+        for c in range(whole, columns):
+            if relu:
+                masked[row, c] = gy[row, c] if y[row, c] > 0 else gy.dtype.type(0)
+            turned[c * rows + row] = masked[row, c]
+    for c in range(columns):
+        sums[piece, c] = 0
+    for row in range(first, last):
+        for c in range(columns):
+            sums[piece, c] += masked[row, c]
 
 
 @once
@@ -64,5 +64,12 @@ def gradients(
     masked = scratch[gy.size :].reshape((rows, columns)) if relu else gy
     of_x, of_w = x.reshape((1, rows, depth)), w.reshape((1, columns, depth))
     start = start_of(scratch[:0], depth)
-    for_each((columns + STEP - 1) // STEP, _columns, gy, y, relu, masked, turned, gb, lanes)
+    bands = (rows + lanes - 1) // lanes
+    sums, totals = np.empty((bands, columns), gy.dtype), np.zeros(columns)
+    for_each(bands, _band, gy, y, relu, masked, turned, sums, lanes)
+    for band in range(bands):
+        for c in range(columns):
+            totals[c] += sums[band, c]
+    for c in range(columns):
+        gb[c] = totals[c]
     for_each(pieces, _products, pieces, turned, masked.reshape(-1), of_x, of_w, start, gw, gx, lanes)
