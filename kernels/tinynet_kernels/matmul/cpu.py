@@ -8,6 +8,7 @@ are as fast.
 from __future__ import annotations
 
 from functools import lru_cache
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ THREADS = config.NUMBA_NUM_THREADS
 LARGE = 1 << 32  # multiplications and additions
 FEW = 512  # rows: they see the other matrix too seldom for it to be worth a copy
 SOME = 128  # rows: they see it often enough for that where each of its vectors crosses the end of a cache line
-DEEP = 128  # rows of a matrix: of those that begin in different pages at the same place, a cache holds no more
-PAGE = 4096  # bytes
+WAY = 1 << 17  # bytes: rows that begin so far from each other, or a multiple of it, have the same few places in a cache
+WAYS = 8  # of these places; a usual second cache has twice as many
 
 
 def matmul(
@@ -77,7 +78,7 @@ def _way(
 def lies_well(matrix: Any) -> bool:
     """Whether a contiguous matrix (K, N) can be a panel as it is."""
     row = matrix.shape[1] * matrix.itemsize
-    return bool(row % REGISTER == 0 and (matrix.shape[0] <= DEEP or row % PAGE != 0))
+    return row % REGISTER == 0 and matrix.shape[0] * gcd(row, WAY) <= WAYS * WAY
 
 
 def _aligned(matrix: Any) -> bool:
