@@ -75,7 +75,7 @@ class _Rows:
 
 
 def _transposed(build: Any, rows: list[Any]) -> list[Any]:
-    """For d = 1, 2, 4, ..., vectors that are d apart exchange the elements whose index differs from the vector's in that bit."""
+    """For d = 1, 2, 4, ..., vectors d apart exchange the elements whose index differs from the vector's in that bit."""
     rows, lanes = rows.copy(), len(rows)
     d = 1
     while d < lanes:
