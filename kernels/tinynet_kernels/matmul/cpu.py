@@ -78,7 +78,7 @@ def _way(
 def lies_well(matrix: Any) -> bool:
     """Whether a contiguous matrix (K, N) can be a panel as it is."""
     row = matrix.shape[1] * matrix.itemsize
-    return row % REGISTER == 0 and matrix.shape[0] * gcd(row, WAY) <= WAYS * WAY
+    return bool(row % REGISTER == 0 and matrix.shape[0] * gcd(row, WAY) <= WAYS * WAY)
 
 
 def _aligned(matrix: Any) -> bool:
