@@ -357,3 +357,28 @@ def test_poisson_draws_from_the_batch() -> None:
         return [batch.tolist() for batch in data.DataLoader(Counts(), 4, num_workers=workers)]
 
     assert drawn(0) == drawn(3)
+
+
+def test_what_programs_import_and_subclass() -> None:
+    from tinynet.utils import data
+    from tinynet.utils.data.dataloader import default_collate
+    from tinynet.utils.data.dataset import Dataset
+    from tinynet.utils.data.sampler import Sampler
+
+    class Squares(Dataset[int]):
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, index: int) -> int:
+            return index * index
+
+    class Backwards(Sampler[int]):
+        def __iter__(self) -> Iterator[int]:
+            return iter(range(3, -1, -1))
+
+        def __len__(self) -> int:
+            return 4
+
+    assert data.default_collate is default_collate
+    loader = data.DataLoader(Squares(), batch_size=4, sampler=Backwards())
+    assert [batch.tolist() for batch in loader] == [[9, 4, 1, 0]]

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..device import device, device_of, on, simulated
-from ..tensor import Tensor
+from ...device import device, device_of, on, simulated
+from ...tensor import Tensor
 
 
 class WorkerInfo(NamedTuple):
