@@ -14,6 +14,7 @@ from .matmul import matmul
 from .max_pool2d import max_pool2d, max_pool2d_gather, max_pool2d_grad
 from .optimizer import adam, rmsprop, sgd
 from .random import dropout, philox_normal, philox_uniform
+from .recurrent import gru, gru_grad, lstm, lstm_grad
 from .softmax_cross_entropy import softmax_cross_entropy, softmax_cross_entropy_grad
 from .spec import registry
 
@@ -30,7 +31,11 @@ __all__ = [
     "conv2d_weight_grad",
     "counted_mean",
     "dropout",
+    "gru",
+    "gru_grad",
     "linear_grad",
+    "lstm",
+    "lstm_grad",
     "matmul",
     "max_pool2d",
     "max_pool2d_gather",

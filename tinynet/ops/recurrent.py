@@ -1,8 +1,8 @@
 """Recurrent layers over whole sequences: one operation for all steps of one direction.
 
-The projections of the inputs are computed before, for all steps in one matrix product. Each step then is one product with
-the hidden state and a few elementwise functions on raw arrays; backward walks the steps the other way and computes the
-weight gradient in one product at the end. When the gradient itself must be differentiated, backward composes the sequence
+The projections of the inputs are computed before, for all steps in one matrix product. What is left of an LSTM or GRU, forward
+and backward, is a kernel; Elman's layer is a product with the hidden state in each step, and a function of it. The weight
+gradient is one product at the end. When the gradient itself must be differentiated, backward composes the sequence
 again of the step functions below, which are the definition.
 """
 
@@ -47,14 +47,6 @@ def gru_step(gates: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None)
     return new + update * (hidden - new)
 
 
-def _sigmoid(m: Any, a: Any, out: Any) -> None:
-    """In terms of tanh, which neither overflows nor needs a division."""
-    m.multiply(a, 0.5, out=out)
-    m.tanh(out, out=out)
-    out += 1
-    out *= 0.5
-
-
 def _order(steps: int, reverse: bool) -> range:
     return range(steps - 1, -1, -1) if reverse else range(steps)
 
@@ -96,8 +88,11 @@ def _composed_gradient(ctx: Any, inputs: Sequence[Any], grads: Sequence[Tensor],
 def _weight_gradients(ctx: Any, at: int, before: Any, flow: Any) -> tuple[Any, Any]:
     """Of the weight, input `at`, and the bias after it: the hidden states before each step and what flows into the gates."""
     rows = flow.reshape(-1, flow.shape[-1])
-    gw = kernels.matmul(rows, before.reshape(-1, before.shape[-1]), transpose_a=True) if ctx.needs(at) else None
-    gb = kernels.channel_sum(rows) if ctx.needs(at + 1) else None
+    gw = gb = None
+    if ctx.needs(at):
+        gw = kernels.matmul(rows, before.reshape(-1, before.shape[-1]), transpose_a=True, out=ctx.room(at))
+    if ctx.needs(at + 1):
+        gb = kernels.channel_sum(rows, out=ctx.room(at + 1))
     return (
         None if gw is None else Tensor._make(gw),
         None if gb is None else Tensor._make(gb),
@@ -112,6 +107,15 @@ def _states_before(m: Any, y: Any, first: Any, reverse: bool) -> Any:
     else:
         before[1:], before[0] = y[:-1], first
     return before
+
+
+def _after(states: Any, reverse: bool) -> Any:
+    """The states after each step, of (T + 1, N, H) that a kernel has kept."""
+    return states[:-1] if reverse else states[1:]
+
+
+def _before(states: Any, reverse: bool) -> Any:
+    return states[1:] if reverse else states[:-1]
 
 
 class Rnn(Op):
@@ -166,26 +170,9 @@ class Lstm(Op):
 
     @staticmethod
     def forward(ctx: Any, gates: Any, h: Any, c: Any, w: Any, b: Any, reverse: bool) -> Any:
-        m, size = xp(gates), w.shape[1]
-        steps, batch = gates.shape[:2]
-        active = m.empty_like(gates)  # i, f, g, o after their activations
-        y, cells, squashed = (m.empty((steps, batch, size), gates.dtype) for _ in range(3))
-        parts = [slice(k * size, (k + 1) * size) for k in range(4)]
-        for t in _order(steps, reverse):
-            a = active[t]
-            kernels.matmul(h, w, b, transpose_b=True, out=a)
-            a += gates[t]
-            i, f, g, o = (a[:, part] for part in parts)
-            candidate = m.tanh(g)
-            _sigmoid(m, a, a)
-            g[...] = candidate
-            m.multiply(f, c, out=cells[t])
-            cells[t] += i * g
-            c = cells[t]
-            m.tanh(c, out=squashed[t])
-            h = m.multiply(o, squashed[t], out=y[t])
-        ctx.reverse, ctx.active, ctx.cells, ctx.squashed = reverse, active, cells, squashed
-        return y, c.copy()
+        states, cells, active = kernels.lstm(gates, h, c, w, b, reverse=reverse)
+        ctx.reverse, ctx.states, ctx.cells, ctx.active = reverse, states, cells, active
+        return _after(states, reverse), cells[0 if reverse else -1].copy()
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor, gc: Tensor) -> Any:
@@ -193,26 +180,11 @@ class Lstm(Op):
         reverse = ctx.reverse
         if is_grad_enabled():
             return (*_composed_gradient(ctx, inputs, [gy, gc], lstm_step, reverse), None)
-        h, c, w = (t._array for t in inputs[1:4])
-        m, y, grads, size = xp(w), ctx.output()._array, gy._array, w.shape[1]
-        flow = m.empty_like(ctx.active)
-        back_h, back_c = m.zeros_like(h), gc._array
-        before = _states_before(m, ctx.cells, c, reverse)
-        parts = [slice(k * size, (k + 1) * size) for k in range(4)]
-        for t in _order(len(y), not reverse):
-            i, f, g, o = (ctx.active[t][:, part] for part in parts)
-            squashed = ctx.squashed[t]
-            gh = grads[t] + back_h
-            back_c = back_c + gh * o * (1 - squashed * squashed)
-            into = flow[t]
-            m.multiply(back_c * g, i * (1 - i), out=into[:, parts[0]])
-            m.multiply(back_c * before[t], f * (1 - f), out=into[:, parts[1]])
-            m.multiply(back_c * i, 1 - g * g, out=into[:, parts[2]])
-            m.multiply(gh * squashed, o * (1 - o), out=into[:, parts[3]])
-            back_c = back_c * f
-            back_h = kernels.matmul(into, w)
-        weights = _weight_gradients(ctx, 3, _states_before(m, y, h, reverse), flow)
-        return Tensor._make(flow), Tensor._make(back_h), Tensor._make(back_c), *weights, None
+        ctx.output()  # an error if it was modified in place
+        w = inputs[3]._array
+        flow, gh, gc0 = kernels.lstm_grad(gy._array, gc._array, ctx.active, ctx.cells, w, reverse=reverse)
+        weights = _weight_gradients(ctx, 3, _before(ctx.states, reverse), flow)
+        return Tensor._make(flow), Tensor._make(gh), Tensor._make(gc0), *weights, None
 
 
 class Gru(Op):
@@ -226,25 +198,9 @@ class Gru(Op):
 
     @staticmethod
     def forward(ctx: Any, gates: Any, h: Any, w: Any, b: Any, reverse: bool) -> Any:
-        m, size = xp(gates), w.shape[1]
-        steps, batch = gates.shape[:2]
-        active = m.empty_like(gates)  # r, z, n after their activations
-        projected, y = (m.empty((steps, batch, size), gates.dtype) for _ in range(2))  # W_hn h + b_hn; the output
-        for t in _order(steps, reverse):
-            product = kernels.matmul(h, w, b, transpose_b=True)
-            projected[t] = product[:, 2 * size :]
-            both, n = active[t, :, : 2 * size], active[t, :, 2 * size :]
-            m.add(gates[t, :, : 2 * size], product[:, : 2 * size], out=both)
-            _sigmoid(m, both, both)
-            r, z = both[:, :size], both[:, size:]
-            m.multiply(r, projected[t], out=n)
-            n += gates[t, :, 2 * size :]
-            m.tanh(n, out=n)
-            m.multiply(z, h - n, out=y[t])
-            y[t] += n
-            h = y[t]
-        ctx.reverse, ctx.active, ctx.projected = reverse, active, projected
-        return y
+        states, active, projected = kernels.gru(gates, h, w, b, reverse=reverse)
+        ctx.reverse, ctx.states, ctx.active, ctx.projected = reverse, states, active, projected
+        return _after(states, reverse)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
@@ -253,26 +209,11 @@ class Gru(Op):
         if is_grad_enabled():
             found = _composed_gradient(ctx, inputs, [gy], lambda x, h, w, b: (gru_step(x, h, w, b),), reverse)
             return (*found, None)
-        h, w = (t._array for t in inputs[1:3])
-        m, y, grads, size = xp(w), ctx.output()._array, gy._array, w.shape[1]
-        flow, flow_hidden = (
-            m.empty_like(ctx.active) for _ in range(2)
-        )  # into the inputs' gates, and the hidden state's
-        before = _states_before(m, y, h, reverse)
-        back = m.zeros_like(h)
-        for t in _order(len(y), not reverse):
-            r, z, n = (ctx.active[t, :, k * size : (k + 1) * size] for k in range(3))
-            gh = grads[t] + back
-            gn = gh * (1 - z) * (1 - n * n)
-            into, hidden = flow[t], flow_hidden[t]
-            m.multiply(gn * ctx.projected[t], r * (1 - r), out=into[:, :size])
-            m.multiply(gh * (before[t] - n), z * (1 - z), out=into[:, size : 2 * size])
-            into[:, 2 * size :] = gn
-            hidden[:, : 2 * size] = into[:, : 2 * size]
-            m.multiply(gn, r, out=hidden[:, 2 * size :])
-            back = gh * z + kernels.matmul(hidden, w)
-        weights = _weight_gradients(ctx, 2, before, flow_hidden)
-        return Tensor._make(flow), Tensor._make(back), *weights, None
+        ctx.output()  # an error if it was modified in place
+        w = inputs[2]._array
+        flow, into, gh = kernels.gru_grad(gy._array, ctx.active, ctx.projected, ctx.states, w, reverse=reverse)
+        weights = _weight_gradients(ctx, 2, _before(ctx.states, reverse), into)
+        return Tensor._make(flow), Tensor._make(gh), *weights, None
 
 
 def rnn(
