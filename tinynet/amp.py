@@ -143,6 +143,10 @@ class _Region:
             found = self.cached[key] = (tensor, tensor._version[0], cast(tensor, dtype))
         return found[2]
 
+    def without_cache(self) -> _Region:
+        """The same, with a cast at each use: what runs again then makes the same operations."""
+        return _Region(self.dtypes, None)
+
     def rounds_to_bfloat16(self, place: str) -> bool:
         return self.dtypes.get(place) is dtypes.bfloat16
 

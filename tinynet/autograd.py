@@ -43,6 +43,11 @@ _order = count()
 _watch: Callable[..., Any] | None = None
 
 
+def mark() -> int:
+    """A number below those of all nodes that are made from here on."""
+    return next(_order)
+
+
 def set_watch(watch: Callable[..., Any] | None) -> None:
     """Has `watch(op, "forward" or "backward", function, *args)` called in place of `function(*args)`; None: no longer."""
     global _watch
@@ -62,6 +67,7 @@ class Node:
     hooks: dict[int, list[Hook]] | None = None
     retained: dict[int, weakref.ref[Tensor]] | None = None
     freed = False
+    segment: Any = None  # of `utils.checkpoint`, whose `restore` brings back what the node has saved
     materialize_grads = True  # whether backward gets zeros where nothing flowed
     fills = False  # whether the walk adds to `.grad`, and nothing more
     order: int
@@ -107,7 +113,7 @@ class Node:
         for position, value, version in self.saved_inputs:
             if position == i:
                 if version is not None and value._version[0] != version:
-                    raise _modified(self.op)
+                    raise modified(self.op)
                 return value
         raise IndexError(f"{self.op.__name__} has not saved input {i}")
 
@@ -120,7 +126,7 @@ class Node:
         """Output i of an Op with `saves_output`; RuntimeError if it was modified in place since."""
         array, version, saved = self.saved_outputs[i]
         if version[0] != saved:
-            raise _modified(self.op)
+            raise modified(self.op)
         tensor = Tensor._make(array)
         tensor.requires_grad, tensor._node, tensor._index, tensor._version = True, self, i, version
         return tensor
@@ -146,9 +152,19 @@ class Node:
     def __repr__(self) -> str:
         return f"<{self.name()}>"
 
-    def _free(self) -> None:
+    def forget(self, segment: Any) -> None:
+        """Drops what it has saved until `segment.restore()` has it remember."""
         mine = self.__dict__
         self.__dict__ = {name: mine[name] for name in _KEPT if name in mine}
+        self.segment = segment
+
+    def remember(self, other: Node) -> None:
+        """Takes over what an equal node has saved."""
+        self.segment = None
+        self.__dict__.update((name, value) for name, value in other.__dict__.items() if name not in _KEPT)
+
+    def _free(self) -> None:
+        self.forget(None)
         self.freed = True
 
 
@@ -174,7 +190,7 @@ def _edge(tensor: Tensor) -> tuple[Node | Tensor, int]:
     return (tensor, 0) if tensor._node is None else (tensor._node, tensor._index)
 
 
-def _modified(op: type[Op]) -> RuntimeError:
+def modified(op: type[Op]) -> RuntimeError:
     return RuntimeError(
         f"a tensor that the gradient of {op.__name__} needs has been modified in place since; use the operation that "
         "returns a new tensor, or clone() first"
@@ -275,7 +291,7 @@ class FunctionCtx(Node):
         if tensor is None:
             return None
         if tensor._version[0] != version:
-            raise _modified(self.op)
+            raise modified(self.op)
         if place is None:
             return tensor
         output = Tensor._make(tensor._array)
@@ -455,9 +471,11 @@ def _walk(
                 continue
             if node.freed:
                 raise _freed()
+            if node.segment is not None:
+                node.segment.restore()
             for version, expected in node.guards:
                 if version[0] != expected:
-                    raise _modified(node.op)
+                    raise modified(node.op)
             if len(slots) > 1 and node.materialize_grads:
                 like = next(s for s in slots if s is not None)
                 slots = [_zeros(node, i, like) if s is None else s for i, s in enumerate(slots)]

@@ -1,5 +1,5 @@
-"""What stands around training: `tinynet.utils.data`."""
+"""What stands around training: data, and memory for time."""
 
-from . import data
+from . import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
