@@ -13,6 +13,7 @@ from .reference import MULTIPLIERS, WEYL
 _M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
 _W0, _W1 = (np.uint32(w) for w in WEYL)
 _HALF = np.uint64(32)
+_1, _2, _3 = (np.uint64(n) for n in (1, 2, 3))
 BLOCKS = 1 << 12  # of a piece of work
 
 _inline: Any = njit(cache=True, inline="always")
@@ -52,12 +53,20 @@ def words(out: Any, key0: Any, key1: Any, offset: Any) -> None:
 
 @once
 def _dropout(piece: int, x: Any, y: Any, threshold: int, scale: Any, key0: int, key1: int, offset: int) -> None:
-    zero, least = x.dtype.type(0), np.uint32(threshold)
-    for block in range(*span(piece, BLOCKS, (x.size + 3) // 4)):
-        drawn = _philox(block + np.uint64(offset), np.uint32(key0), np.uint32(key1))
-        for lane in range(min(4, x.size - 4 * block)):
-            i = 4 * block + lane
-            y[i] = x[i] * scale if (drawn[lane] >> np.uint32(8)) >= least else zero
+    zero, least, shift = x.dtype.type(0), np.uint32(threshold), np.uint32(8)
+    first, last = span(piece, BLOCKS, (x.size + 3) // 4)
+    for block in range(first, min(last, np.uint64(x.size // 4))):
+        c0, c1, c2, c3 = _philox(block + np.uint64(offset), np.uint32(key0), np.uint32(key1))
+        i = np.uint64(4) * block
+        a, b, c, d = x[i], x[i + _1], x[i + _2], x[i + _3]  # read in any case, as vectors of them are
+        y[i] = a * scale if (c0 >> shift) >= least else zero
+        y[i + _1] = b * scale if (c1 >> shift) >= least else zero
+        y[i + _2] = c * scale if (c2 >> shift) >= least else zero
+        y[i + _3] = d * scale if (c3 >> shift) >= least else zero
+    if 4 * last > x.size:
+        drawn = _philox(last - _1 + np.uint64(offset), np.uint32(key0), np.uint32(key1))
+        for i in range(x.size // 4 * 4, x.size):
+            y[i] = x[i] * scale if (drawn[i % 4] >> shift) >= least else zero
 
 
 @parallel
