@@ -100,9 +100,8 @@ class ConfusionMatrix(Metric):
     def sums(self, outputs: Any, targets: Any) -> dict[str, Any]:
         _check_scores(outputs, targets)
         classes = outputs.shape[1]
-        pairs = targets.astype(np.int64) * classes + outputs.argmax(
-            axis=1
-        )  # a uint8 label times classes would wrap around
+        # a uint8 label times classes would wrap around
+        pairs = targets.astype(np.int64) * classes + outputs.argmax(axis=1)
         counts = xp(pairs).bincount(pairs, minlength=classes * classes)
         if len(counts) > classes * classes:
             raise ValueError(f"targets have labels up to {int(targets.max())}, expected 0 to {classes - 1}")

@@ -20,11 +20,8 @@ import numpy as np
 
 OPTIONS = """--epochs 3 --batch-size 8 --validation-split 0.2 --checkpoint-every 3 --seed 5 --ema 0.99 --dropout 0.5 --l1 1e-5
 --clip-norm 1 --max-norm 3 --patience 2 --accumulate 2 --schedule cosine:warmup=0.5 --optimizer adamw --quiet"""
-ONE_THREAD = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-}  # quicker for runs so small
+# quicker for runs so small
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 IMAGES = {"cpu": (320, 40), "cuda": (40, 8)}  # for training and testing: they are few where kernels are slow
 
 

@@ -21,12 +21,8 @@ pytestmark = pytest.mark.skipif(
     NO_CUDA is not None or simulated(), reason=NO_CUDA or "the simulator has no tensor cores"
 )
 FLOAT16, BFLOAT16, TF32 = range(3)
-LANES = {
-    "load_matrices": 8,
-    "load_matrices_transposed": 8,
-    "copy_async_if": 8,
-    "load_word": 32,
-}  # that are served at a time
+# that are served at a time
+LANES = {"load_matrices": 8, "load_matrices_transposed": 8, "copy_async_if": 8, "load_word": 32}
 LAYOUTS = [  # of a, of b, whether b is gathered, as in IMAGE and PIXELS
     pytest.param((True, False, 0), id="matmul"),
     pytest.param((False, True, 0), id="matmul-transposed"),

@@ -158,10 +158,8 @@ def test_tuner(tmp_path: Path) -> None:
     for damage in ("{", "[1]", "\0"):
         path.write_text(damage)
         assert Tuner(path, timer).choose("key", plans, run) == plans[2]
-    one, other = (
-        Tuner(path, timer),
-        Tuner(path, timer),
-    )  # two processes: neither takes from the file what the other found
+    # two processes: neither takes from the file what the other found
+    one, other = Tuner(path, timer), Tuner(path, timer)
     one.choose("one", plans, run), other.choose("other", plans, run)
     assert json.loads(path.read_text()) == dict.fromkeys(("key", "one", "other"), str(plans[2]))
 

@@ -122,9 +122,8 @@ def test_a_new_run_keeps_the_states_of_another_until_it_has_its_own(
 
     monkeypatch.setattr(checkpoint.checkpoints, "save", full_at_first)
     make(callbacks=[checkpoint]).fit(batches(), 1, batch_size=4)
-    assert [p.name for p in tmp_path.glob("step-*")] == [
-        "step-00000010.safetensors"
-    ]  # not one of the other run beside it
+    # not one of the other run beside it
+    assert [p.name for p in tmp_path.glob("step-*")] == ["step-00000010.safetensors"]
 
 
 def test_a_full_disk_is_reported_and_training_goes_on(

@@ -106,11 +106,8 @@ def kept(folder: Path, name: str) -> list[Path]:
 
 def test_callers_from_the_disk_find_what_they_call(run, tmp_path):
     sums = ["8.0 26.0 44.0"] * 2  # 2 * (1 + 0 + 1 + 2), ...
-    assert run() == [
-        *sums,
-        "0 2",
-        *REST,
-    ]  # one for each dtype, though some integers are constants or unsigned
+    # one for each dtype, though some integers are constants or unsigned
+    assert run() == [*sums, "0 2", *REST]
     assert run() == [*sums, "2 2", *REST]
     for path in kept(tmp_path, "add_up"):
         path.unlink()  # the caller is kept, what it calls is compiled again

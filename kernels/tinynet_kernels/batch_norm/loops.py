@@ -17,11 +17,8 @@ import numpy as np
 from ..channel_sum.loops import BLOCK, PARTS
 from ..runtime.compiled import for_each, once, parallel
 
-ALL, BY_INPUT, BY_OUTPUT = (
-    0,
-    1,
-    2,
-)  # which gradients pass: all, or those where the ReLU behind did; by what that is known
+# which gradients pass: all, or those where the ReLU behind did; by what that is known
+ALL, BY_INPUT, BY_OUTPUT = range(3)
 
 _once: Any = partial(once, error_model="numpy")
 _parallel: Any = partial(parallel, error_model="numpy")

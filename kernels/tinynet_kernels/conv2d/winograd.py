@@ -79,9 +79,8 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
     total = g.x_shape[0] * tiles.per_image
     chunk = chunk_of(tiles.points * (c + o), x.dtype)
     shares = shares_of(total, chunk)
-    teams = min(
-        -(-THREADS // shares), -(-c // BLOCK_ROWS)
-    )  # of threads, where the shares are few: each sums some rows of a share
+    # of threads, where the shares are few: each sums some rows of a share
+    teams = min(-(-THREADS // shares), -(-c // BLOCK_ROWS))
     chunk = min(chunk, -(-total // shares))
     strides = stride(chunk * c, x.dtype), stride(chunk * o, x.dtype)
     work = empty(
@@ -122,9 +121,8 @@ def _convolve(m: int, adjoint: bool, g: Geometry, x: Any, w: Any, init: Any, flo
         y[...] = target
 
 
-Grid = tuple[
-    int, int, int, int, int
-]  # tiles down and across an image, their distance, and their begin before the image
+# tiles down and across an image, their distance, and their begin before the image
+Grid = tuple[int, int, int, int, int]
 
 
 class Tiling(NamedTuple):

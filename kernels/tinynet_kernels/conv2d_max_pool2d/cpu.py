@@ -46,20 +46,8 @@ def conv2d_max_pool2d(
     targets = [m if m.flags.c_contiguous else empty(m.shape, m.dtype) for m in moved]
     image = int(np.prod(source.shape[1:]))
     loops.pooled(
-        *(
-            source.reshape(-1),
-            image,
-            plan,
-            weights,
-            shift,
-            floor,
-            lanes(x),
-            height,
-            width,
-            *targets,
-            pool.window,
-            PIECES,
-        )
+        *(source.reshape(-1), image, plan, weights, shift, floor, lanes(x)),
+        *(height, width, *targets, pool.window, PIECES),
     )
     for m, target in zip(moved, targets):
         if m is not target:

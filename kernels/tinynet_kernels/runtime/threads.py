@@ -40,9 +40,8 @@ class Team:
         self.most = self.count = most
         self.clock, self.usage, self.apply = clock, usage, apply
         self.owner = get_ident()
-        self.end: float | None = (
-            None  # of the window, which begins when the first loop does: what was before is not judged
-        )
+        # of the window, which begins when the first loop does: what was before is not judged
+        self.end: float | None = None
 
     def look(self) -> None:
         """To be called now and then: the number of threads for what comes next."""
