@@ -9,6 +9,7 @@ from .channel_sum import channel_sum, relu_grad
 from .conv2d import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .conv2d_max_pool2d import conv2d_max_pool2d, conv2d_max_pool2d_grad
 from .counted_mean import counted_mean, mean_cross_entropy
+from .gelu import gelu, gelu_grad
 from .linear_grad import linear_grad
 from .matmul import matmul
 from .max_pool2d import max_pool2d, max_pool2d_gather, max_pool2d_grad
@@ -31,6 +32,8 @@ __all__ = [
     "conv2d_weight_grad",
     "counted_mean",
     "dropout",
+    "gelu",
+    "gelu_grad",
     "gru",
     "gru_grad",
     "linear_grad",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ FUNCTIONS = {
     "exp": (exponential.exp, np.exp, 2),
     "sigmoid": (exponential.sigmoid, lambda x: 1 / (1 + np.exp(-x)), 4),
     "tanh": (exponential.tanh, np.tanh, 3),
+    "erf": (exponential.erf, np.vectorize(math.erf, otypes=[float]), 8),
 }
 
 
@@ -45,5 +47,5 @@ def test_ends(name: str) -> None:
     x = np.array([-np.inf, np.inf, np.nan, -200, 200], np.float32)
     y = np.empty_like(x)
     compiled(function)(x, y)
-    low, high = {"exp": (0, np.inf), "sigmoid": (0, 1), "tanh": (-1, 1)}[name]
+    low, high = {"exp": (0, np.inf), "sigmoid": (0, 1), "tanh": (-1, 1), "erf": (-1, 1)}[name]
     np.testing.assert_array_equal(y, [low, high, np.nan, low, high])

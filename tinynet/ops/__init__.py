@@ -5,6 +5,7 @@
 
 from ._common import sizes as sizes
 from ._common import unbroadcast as unbroadcast
+from .activations import gelu as gelu
 from .aliases import (
     absolute,
     arccos,

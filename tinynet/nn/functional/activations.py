@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from ... import ops, random
-from ...ops import abs, clamp, erf, expm1, log, sigmoid, tanh, where
+from ...ops import abs, clamp, expm1, log, sigmoid, tanh, where
+from ...ops import gelu as _gelu
 from ...ops import log_softmax as _log_softmax
 from ...ops import relu as _relu
 from ...ops import softmax as _softmax
@@ -48,11 +48,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x times the normal distribution's probability of less than x; "tanh" approximates it (Hendrycks and Gimpel 2016)."""
-    if approximate == "tanh":
-        return 0.5 * input * (1 + tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)))
-    if approximate != "none":
-        raise ValueError(f"approximate is {approximate!r}, expected 'none' or 'tanh'")
-    return 0.5 * input * (1 + erf(input * math.sqrt(0.5)))
+    return _gelu(input, approximate)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
