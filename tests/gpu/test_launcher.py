@@ -227,6 +227,49 @@ def test_counters_of_streams() -> None:
     assert len(places | {int(counters().data.ptr)}) == 4
 
 
+def test_counters_first_needed_by_a_recorded_launch() -> None:
+    """They are 0 at once, for launches on the stream that are not recorded."""
+    import cupy
+
+    x = random(40, 3, 8, 8)  # several blocks to a channel
+    wanted = tinynet_kernels.channel_sum(x).get()
+    stream = cupy.cuda.Stream(non_blocking=True)
+    with stream:
+        stream.begin_capture()
+        recorded = tinynet_kernels.channel_sum(x)
+        graph = stream.end_capture()
+        np.testing.assert_array_equal(tinynet_kernels.channel_sum(x).get(), wanted)
+        graph.launch(stream)
+        np.testing.assert_array_equal(recorded.get(), wanted)
+
+
+def test_more_groups_than_blocks_in_y() -> None:
+    x, w = random(1, 65536, 1, 1), random(65536, 1, 1, 1)
+    product = x.get().reshape(-1) * w.get().reshape(-1)
+    np.testing.assert_array_equal(tinynet_kernels.conv2d(x, w, groups=65536).get().reshape(-1), product)
+    found = tinynet_kernels.conv2d_input_grad(x, w, x.shape, groups=65536).get().reshape(-1)
+    np.testing.assert_array_equal(found, product)
+    found = tinynet_kernels.conv2d_weight_grad(x, w.reshape(x.shape), w.shape, groups=65536).get().reshape(-1)
+    np.testing.assert_array_equal(found, product)
+
+
+def test_taps_farther_than_tables_of_tensor_cores_reach() -> None:
+    """Taps so far apart that an image of one pixel meets but the one in the middle."""
+    x, w, far = random(1, 8, 1, 1).astype("float16"), random(8, 8, 3, 1).astype("float16"), 1 << 23
+    y = tinynet_kernels.conv2d(x, w, padding=(far, 0), dilation=(far, 1)).get().reshape(-1)
+    exact = w.get()[:, :, 1, 0].astype("float64") @ x.get().reshape(-1).astype("float64")
+    np.testing.assert_allclose(y, exact, rtol=1e-3, atol=2e-3)
+
+
+def test_pooling_gather_stays_inside() -> None:
+    """An index that no pooling gives is not followed out of the array."""
+    import cupy
+
+    x, indices = random(1, 2, 2, 2), cupy.array([4, 1 << 30, -1, -7], "int32").reshape(1, 2, 2, 1)
+    found = tinynet_kernels.max_pool2d_gather(x, indices).get().reshape(-1)
+    np.testing.assert_array_equal(found, [x[0, 0, 1, 1].get()] * 2 + [0, 0])
+
+
 def test_tables_are_complete_on_every_stream() -> None:
     """A convolution's tables serve all streams: the one that they are made on is waited for, once for each shape."""
     import cupy

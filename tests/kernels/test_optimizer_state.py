@@ -54,7 +54,7 @@ def test_same_bits(step: int) -> None:
 
 @pytest.mark.skipif(NO_CUDA is not None, reason=str(NO_CUDA))
 def test_skip() -> None:
-    """A skipped update writes nothing and counts; those before are taken from the step's number."""
+    """A skipped update changes nothing and counts; those before are taken from the step's number."""
     skip = move(np.array([1, 2]), Device("cuda"))
     options = ADAM | {"lr": 0.1, "decoupled": False, "step": 1}
     given, own = arrays(4), arrays(4)
@@ -66,6 +66,18 @@ def test_skip() -> None:
     wanted = kernels.adam(*own, **options | {"step": 4})
     assert [move(a, Device("cpu")).tobytes() for a in found] == [move(a, Device("cpu")).tobytes() for a in wanted]
     assert move(skip, Device("cpu")).tolist() == [0, 3]
+    for name, count, further in (
+        ("sgd", 3, {"momentum": 0.9, "dampening": 0.0, "weight_decay": 0.1, "nesterov": False, "first_step": False}),
+        ("adam", 4, options),
+        ("rmsprop", 4, {"alpha": 0.9, "eps": 1e-8, "weight_decay": 0.1, "momentum": 0.9}),
+    ):
+        skip[0] = 1
+        param, grad, *rest = arrays(count)
+        results = getattr(kernels, name)(
+            param, grad, *rest, **{"lr": 0.1} | further, state=words(0.1, 7, 0.9), skip=skip
+        )  # fresh memory
+        for a, b in zip(results, (param, *rest), strict=True):
+            np.testing.assert_array_equal(move(a, Device("cpu")), move(b, Device("cpu")))
     with pytest.raises(TypeError, match="skip is for updates with a state"):
         kernels.adam(*own, **options, skip=skip)
 

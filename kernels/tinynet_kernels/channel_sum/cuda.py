@@ -10,7 +10,7 @@ from numpy import int32
 
 from ..runtime.cuda import Int32Pointer, Kernel, Pointer, blocks_for, contiguous, cuda, finish, kernel, module, writable
 from ..runtime.last_block import counters
-from ..runtime.primitives import fetch_add, select
+from ..runtime.primitives import fetch_add, quotient, select
 
 THREADS = 256
 WARP = 32
@@ -50,7 +50,9 @@ def _kernel(dtype: Any, lanes: int, masked: bool) -> Kernel:
         if cuda.blockIdx.x >= work:  # these blocks have another job: to swap the first two axes of the weight
             step_w = int32((cuda.gridDim.x - work) * THREADS)
             for i in range((cuda.blockIdx.x - work) * THREADS + cuda.threadIdx.x, outs * ins * taps, step_w):
-                swapped[i] = weight[(i // taps % outs * ins + i // taps // outs) * taps + i % taps]
+                filter_ = quotient(int32(i), taps)
+                channel = quotient(filter_, outs)
+                swapped[i] = weight[((filter_ - channel * outs) * ins + channel) * taps + i - filter_ * taps]
             return
         totals = cuda.shared.array(THREADS, real)
         ticket = cuda.shared.array(1, int32)
@@ -62,7 +64,8 @@ def _kernel(dtype: Any, lanes: int, masked: bool) -> Kernel:
         total = real(0)
         if channel < channels:
             for i in range(t // lanes, count, step):
-                at = int32(((first + i // pixels) * channels + channel) * pixels + i % pixels)
+                image = quotient(int32(i), pixels)
+                at = int32(((first + image) * channels + channel) * pixels + i - image * pixels)
                 value = x[at]
                 if masked:
                     value = select(y[at] > real(0), value, real(0))

@@ -77,7 +77,9 @@ def few_products(dtype: Any, products: int, padded: bool) -> Kernel:
                 factors = factors + (load_constant(x, at),)
         to = int32(image * y_image + (group * rows + row0) * y_plane + load_constant(position, within))
         for i in range(min(int32(ROWS), int32(rows - row0))):
-            total = load_if(bias, group * rows + row0 + i, has_bias != 0)
+            total = zero(y)
+            if has_bias:
+                total = load_constant(bias, group * rows + row0 + i)
             for h in static_range(QUADS):
                 quad = load4(shared_w, i * PITCH + 4 * h)
                 for j in static_range(4):

@@ -16,6 +16,7 @@ import numpy as np
 from .geometry import Geometry
 
 MAX_TAPS = 31  # bits of a mask
+MAX_GROUPS = 65535  # blocks in y
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Tables:
 
 
 def fits(g: Geometry) -> bool:
-    """Whether the tables can describe this convolution."""
-    return g.w_shape[2] * g.w_shape[3] <= MAX_TAPS
+    """Whether the tables can describe this convolution, and a launch its groups."""
+    return g.w_shape[2] * g.w_shape[3] <= MAX_TAPS and g.groups <= MAX_GROUPS
 
 
 def forward(g: Geometry) -> Tables:

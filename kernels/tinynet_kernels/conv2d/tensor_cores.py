@@ -245,10 +245,13 @@ def _kind(output: Any, precision: str) -> int:
 
 
 def _fits(g: Geometry) -> bool:
-    """Whether the tables can describe this convolution with channels that may be padded to eight times as many."""
-    (_, c, h, w), (_, o, oh, ow) = g.x_shape, g.y_shape
+    """Whether the tables can describe this convolution with channels that may be padded to eight times as many. The padded
+    image is as far as a tap may lie from its pixel.
+    """
+    (_, c, h, w), (_, o, _, _) = g.x_shape, g.y_shape
     pixel = 8 * g.groups + max(c, o)
-    return g.flops > 0 and tables.fits(g) and max(h * w, oh * ow) * pixel < MAX_OFFSET
+    padded = (h + 2 * g.padding[0]) * (w + 2 * g.padding[1])
+    return g.flops > 0 and tables.fits(g) and padded * pixel < MAX_OFFSET
 
 
 def _channels(groups: int, per_group: int, kind: int) -> tuple[int, int, int]:

@@ -164,6 +164,7 @@ def max_pool2d_grad(
 def max_pool2d_gather(x: Array, indices: Array, *, out: Array | None = None) -> Array:
     """The elements of x (N, C, H, W) at `indices` (N, C, OH, OW), row * W + column, 0 for -1: the adjoint of `max_pool2d_grad`.
 
-    Indices must come from `max_pool2d` of an array of the shape of x; others give an unspecified element of x.
+    Indices must come from `max_pool2d` of an array of the shape of x; beyond a plane they raise IndexError on the CPU, and give
+    an unspecified element of it on CUDA.
     """
     return _GATHER(x, indices, out=out)

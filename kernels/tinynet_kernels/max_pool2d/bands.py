@@ -211,7 +211,9 @@ def pool_grad(dtype: Any, wide: bool, summed: bool = False, masked: bool = False
         if SUMMED and cuda.blockIdx.x >= work:
             others = int32((cuda.gridDim.x - work) * THREADS)
             for i in range((cuda.blockIdx.x - work) * THREADS + cuda.threadIdx.x, outs * ins * taps, others):
-                swapped[i] = weight[(i // taps % outs * ins + i // taps // outs) * taps + i % taps]
+                filter_ = quotient(int32(i), taps)
+                channel = quotient(filter_, outs)
+                swapped[i] = weight[((filter_ - channel * outs) * ins + channel) * taps + i - filter_ * taps]
             return
         shared = cuda.shared.array(GRAD_ROOM, real, alignment=16)
         chosen = cuda.shared.array(GRAD_ROOM, int32, alignment=16)

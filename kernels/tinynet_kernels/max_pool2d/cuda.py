@@ -33,7 +33,7 @@ def _gather(x: Pointer, indices: Int32Pointer, y: Pointer, plane_x: int32, plane
     if i >= size:
         return
     at = indices[i]
-    y[i] = x[i // plane_y * plane_x + at] if at >= 0 else zero(x)
+    y[i] = x[i // plane_y * plane_x + min(at, plane_x - 1)] if at >= 0 else zero(x)
 
 
 def _numbers(g: Geometry) -> tuple[int, ...]:

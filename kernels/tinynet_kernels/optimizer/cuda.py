@@ -90,6 +90,7 @@ def _sgd(
         return
     if recorded:
         if scalars[SKIPPED] != zero(param):
+            param_out[i], buffer_out[i] = param[i], buffer[i]
             return
         lr = scalars[LR]
         first_step = scalars[FIRST]
@@ -133,6 +134,7 @@ def _adam(
         return
     if recorded:
         if scalars[SKIPPED] != zero(param):
+            param_out[i], mean_out[i], square_out[i] = param[i], mean[i], square[i]
             return
         step_size = scalars[STEP_SIZE]
         root_correction = scalars[ROOT]
@@ -174,6 +176,7 @@ def _rmsprop(
         return
     if recorded:
         if scalars[SKIPPED] != zero(param):
+            param_out[i], square_out[i], buffer_out[i] = param[i], square[i], buffer[i]
             return
         lr = scalars[LR]
         momentum = scalars[MOMENTUM]
