@@ -50,6 +50,12 @@ def check_shape(name: str, array: Any, expected: Sequence[int]) -> None:
         raise ValueError(f"{name} has shape {tuple(array.shape)}, expected {tuple(expected)}")
 
 
+def check_int32(name: str, value: Any) -> None:
+    """ValueError for an integer that does not fit into 32 bits, as kernels count."""
+    if not -(1 << 31) <= operator.index(value) < 1 << 31:
+        raise ValueError(f"{name} is {value}, expected a number from -2**31 to 2**31 - 1")
+
+
 def check_activation(activation: str | None) -> None:
     if activation not in (None, "relu"):
         raise ValueError(f"activation is {activation!r}, expected None or 'relu'")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import check_float, check_ndim, check_shape
+from ..arguments import check_float, check_int32, check_ndim, check_shape
 from ..softmax_cross_entropy import _check as check_cross_entropy
 from ..softmax_cross_entropy import samples
 from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample
@@ -18,6 +18,7 @@ def _check(loss: Array, labels: Array, *, ignore_index: int = -100) -> Outputs:
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels has dtype {labels.dtype}, expected integers")
     check_shape("labels", labels, tuple(loss.shape))
+    check_int32("ignore_index", ignore_index)
     return [((), dtype), ((), dtype)]
 
 
@@ -46,6 +47,9 @@ _SPEC = KernelSpec(
         BadSample("rows", lambda rng: ((np.ones(3), np.ones(4, "i8")), {}), ValueError, "labels has shape"),
         BadSample("float_labels", lambda rng: ((np.ones(3), np.ones(3)), {}), TypeError, "labels has dtype float64"),
         BadSample("rank", lambda rng: ((np.ones((3, 1)), np.ones(3, "i8")), {}), ValueError, "loss has shape"),
+        BadSample(
+            "far", lambda rng: ((np.ones(3), np.ones(3, "i8")), {"ignore_index": -(1 << 40)}), ValueError, "ignore"
+        ),
     ],
     cost=lambda loss, labels, **params: Cost(
         flops=loss.size, bytes=loss.size * (loss.dtype.itemsize + labels.dtype.itemsize)

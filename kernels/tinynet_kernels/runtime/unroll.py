@@ -31,7 +31,12 @@ def unrolled(function: Callable[..., Any]) -> Callable[..., Any]:
         definition = tree.body[0]
         assert isinstance(definition, ast.FunctionDef)
         closure = dict(inspect.getclosurevars(function).nonlocals)
-        constants = {k: v for k, v in {**function.__globals__, **closure}.items() if type(v) in (int, bool)}
+        own = function.__code__.co_varnames
+        constants = {
+            name: value
+            for name, value in {**function.__globals__, **closure}.items()
+            if type(value) in (int, bool) and name not in own
+        }
         _Unroll(constants).visit(definition)
         return rebuilt(function, tree, closure)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arguments import check_float, check_ndim, check_shape
+from ..arguments import check_float, check_int32, check_ndim, check_shape
 from ..spec import Array, Cost, KernelSpec, Outputs, device_kind
 from . import samples
 
@@ -18,6 +18,7 @@ def _check(logits: Array, labels: Array, *, ignore_index: int = -100, label_smoo
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels has dtype {labels.dtype}, expected integers")
     check_shape("labels", labels, (n,))
+    check_int32("ignore_index", ignore_index)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"label_smoothing is {label_smoothing}, expected a number between 0 and 1")
     if device_kind(labels) == "cpu" and labels.size:  # on CUDA this would wait for the device: see the docstring

@@ -75,6 +75,7 @@ BAD_FORWARD = [
     _bad("no_classes", ValueError, "at least one class", [0, 0], shape=(2, 0)),
     _bad("rows", ValueError, "labels has shape .3,., expected .2,.", [0, 1, 2]),
     _bad("float_labels", TypeError, "labels has dtype float64, expected integers", [0.0, 1.0]),
+    _bad("ignore_index", ValueError, "ignore_index is 2147483648, expected", [0, 1], ignore_index=1 << 31),
     _bad("smoothing", ValueError, "label_smoothing is 1.5", [0, 1], label_smoothing=1.5),
     _bad("integer", TypeError, "logits has dtype int64", [0, 1], dtype="int64"),
 ]
