@@ -80,11 +80,14 @@ class Node:
     def _record(self, args: Sequence[Any], outputs: Sequence[Tensor]) -> None:
         op = self.op
         self.order = next(_order)
-        self.edges = [_edge(a) if isinstance(a, Tensor) and a.requires_grad else None for a in args]
+        self.edges = edges = []
+        for a in args:
+            edges.append(_edge(a) if isinstance(a, Tensor) and a.requires_grad else None)
         if op.saves:
-            self.saved_inputs = [
-                (i, args[i], args[i]._version[0] if isinstance(args[i], Tensor) else None) for i in op.saves
-            ]
+            self.saved_inputs = saved = []
+            for i in op.saves:
+                a = args[i]
+                saved.append((i, a, a._version[0] if isinstance(a, Tensor) else None))
         if op.saves_output:
             self.saved_outputs = [(o._array, o._version, o._version[0]) for o in outputs]
         self.outputs = [(o._array.shape, o._array.dtype) for o in outputs]
@@ -100,8 +103,9 @@ class Node:
         leaf = edge[0]
         if leaf.grad is not None or leaf._hooks or leaf._post_hooks:
             return None
-        if len([e for e in self.edges if e is not None and e[0] is leaf]) > 1:
-            return None
+        for j, other in enumerate(self.edges):
+            if other is not None and other[0] is leaf and j != i:
+                return None
         return leaf._grad_view
 
     def needs(self, i: int) -> bool:
@@ -605,9 +609,11 @@ def _accumulate(leaf: Tensor, value: Tensor, create_graph: bool) -> None:
         leaf.grad._array += value._array
         leaf.grad._version[0] += 1
     elif leaf._grad_view is not None:
-        if value._array is not leaf._grad_view:
+        if value._array is leaf._grad_view:
+            leaf.grad = value
+        else:
             leaf._grad_view[...] = value._array
-        leaf.grad = Tensor._make(leaf._grad_view)
+            leaf.grad = Tensor._make(leaf._grad_view)
     else:  # a copy, as the array may be a view, or flow elsewhere too
         leaf.grad = Tensor._make(value._array.astype(leaf._array.dtype, order="C", copy=True))
 
