@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -70,6 +71,24 @@ def test_no_more_than_a_limit_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = [memory.empty((1 << 16,), np.float32) for _ in range(10)]
     del arrays
     assert 0 < memory.statistics()["kept"] <= 1 << 20
+
+
+def test_no_block_is_given_to_two_threads() -> None:
+    def work(number: int) -> bool:
+        intact = True
+        for i in range(300):
+            arrays = [memory.empty(SHAPE, np.int64) for _ in range(1 + i % 3)]
+            for array in arrays:
+                array[...] = number
+            intact &= all((array == number).all() for array in arrays)
+        return intact
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+    gc.collect()
+    assert 0 < memory.statistics()["kept"] <= 4 * 6 * memory._bucket(8 * 100 * 200)  # at most so many at a time
+    memory.release()
+    assert memory.statistics()["kept"] == 0
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ is gone, however long that takes. Blocks start at a multiple of 64 bytes, a cach
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from threading import RLock
 from typing import Any
@@ -38,18 +38,17 @@ class _Block(np.ndarray[Any, Any]):
     """
 
     def __del__(self) -> None:
-        global _kept
         memory = self.base
         if isinstance(memory, _Memory):  # else a view of a block
-            with _lock:
-                if _kept + memory.size <= MOST:
-                    _free[memory.size].append(memory)
-                    _kept += memory.size
+            if _made <= MOST:  # so many may be kept
+                _free[memory.size].append(memory)
+            else:
+                _return(memory)
 
 
-_free: defaultdict[int, list[_Memory]] = defaultdict(list)  # by size
+_free: dict[int, list[_Memory]] = {}  # by size; what is appended or popped without the lock comes or goes whole
 _lock = RLock()  # the collector may run __del__ while it is held
-_kept = 0  # bytes in `_free`
+_made = 0  # bytes of all blocks, free or in use
 _counts = {"reused": 0, "new": 0, "new_bytes": 0}
 
 
@@ -71,15 +70,22 @@ def zeros(shape: Sequence[int], dtype: Any) -> Any:
 
 def release() -> None:
     """Returns all memory that is not in use to the system."""
-    global _kept
+    global _made
     with _lock:
-        _free.clear()
-        _kept = 0
+        for size, blocks in _free.items():
+            with suppress(IndexError):  # another thread may take some meanwhile
+                while True:
+                    blocks.pop()
+                    _made -= size
 
 
 def statistics() -> dict[str, int]:
     """Blocks "reused" and "new" since the start, the bytes of the new ones, and the bytes "kept" for the next arrays."""
-    return {**_counts, "kept": _kept}
+    return {**_counts, "kept": _kept()}
+
+
+def _kept() -> int:
+    return sum(size * len(blocks) for size, blocks in list(_free.items()))
 
 
 @lru_cache(maxsize=1024)
@@ -90,13 +96,30 @@ def _bucket(size: int) -> int:
 
 
 def _take(size: int) -> _Memory:
-    global _kept
+    try:
+        memory = _free[size].pop()
+    except (KeyError, IndexError):
+        return _new(size)
+    _counts["reused"] += 1
+    return memory
+
+
+def _new(size: int) -> _Memory:
+    global _made
+    memory = _Memory(size)
     with _lock:
-        blocks = _free[size]
-        if blocks:
-            _kept -= size
-            _counts["reused"] += 1
-            return blocks.pop()
+        _free.setdefault(size, [])
+        _made += size
         _counts["new"] += 1
         _counts["new_bytes"] += size
-    return _Memory(size)
+    return memory
+
+
+def _return(memory: _Memory) -> None:
+    """Keeps a block if there is room for it, where there is none for all."""
+    global _made
+    with _lock:
+        if _kept() + memory.size <= MOST:
+            _free[memory.size].append(memory)
+        else:
+            _made -= memory.size
