@@ -45,6 +45,7 @@ _SINGLE = frozenset(
         "Erf",
         "Exp",
         "Expm1",
+        "LayerNorm",
         "Log",
         "Log10",
         "Log1p",
@@ -59,7 +60,6 @@ _SINGLE = frozenset(
         "SoftmaxCrossEntropy",
         "Softplus",
         "Square",
-        "Standardise",
         "Sum",
         "Tan",
     )

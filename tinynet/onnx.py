@@ -479,15 +479,19 @@ def _reduced(graph: _Graph, call: _Call, op: str, dims: tuple[int, ...], keepdim
         graph.emit("Identity", [graph.name(call.args[0])], call.outputs)
 
 
-@_rule("Standardise")
-def _standardise(graph: _Graph, call: _Call) -> None:
-    axes = graph.constant(np.asarray(call.value(1), np.int64))
+@_rule("LayerNorm")
+def _layer_norm(graph: _Graph, call: _Call) -> None:
+    axes = graph.constant(np.asarray([1], np.int64))
     x, dtype = graph.name(call.args[0]), call.outputs[0].a.dtype
-    if call.value(3):
+    if call.value(4):
         x = graph.emit("Sub", [x, graph.emit("ReduceMean", [x, axes])])
     variance = graph.emit("ReduceMean", [graph.emit("Mul", [x, x]), axes])
-    small = graph.operand(call.args[2], dtype)
-    graph.emit("Div", [x, graph.emit("Sqrt", [graph.emit("Add", [variance, small])])], call.outputs)
+    small = graph.operand(call.args[3], dtype)
+    steps = [("Div", graph.emit("Sqrt", [graph.emit("Add", [variance, small])]))]
+    steps += [(op, graph.name(arg)) for op, arg in zip(("Mul", "Add"), call.args[1:3]) if arg.a is not None]
+    for op, other in steps[:-1]:
+        x = graph.emit(op, [x, other])
+    graph.emit(steps[-1][0], [x, steps[-1][1]], call.outputs)
 
 
 @_rule("CumSum")

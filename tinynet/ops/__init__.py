@@ -175,7 +175,7 @@ from .network import (
 from .network import conv2d_max_pool2d as conv2d_max_pool2d
 from .network import mean_cross_entropy as mean_cross_entropy
 from .network import softmax_cross_entropy as softmax_cross_entropy
-from .normalization import standardise as standardise
+from .normalization import layer_norm as layer_norm
 from .products import (
     addbmm,
     addmv,

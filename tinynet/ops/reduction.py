@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import tinynet_kernels as kernels
+
 from .. import dtypes
-from ..autograd import Op
+from ..autograd import Op, is_grad_enabled
 from ..device import xp
 from ..numpy_names import numpy_names
 from ..tensor import Tensor
@@ -341,14 +343,24 @@ class Softmax(Op):
         ctx.dim = dim
         if a.size == 0:
             return a.copy()
+        if _in_rows(a, dim):
+            return kernels.softmax(a.reshape(-1, a.shape[dim])).reshape(a.shape)
         e = xp(a).exp(a - a.max(axis=dim, keepdims=True))
         return e / e.sum(axis=dim, keepdims=True)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Any:
         y = ctx.output()
+        if not is_grad_enabled() and _in_rows(y._array, ctx.dim):
+            rows = (a.reshape(-1, y.shape[ctx.dim]) for a in (gy._array, y._array))
+            return Tensor._make(kernels.softmax_grad(*rows).reshape(y.shape)), None
         weighted = gy * y
         return weighted - y * sum(weighted, ctx.dim, True), None
+
+
+def _in_rows(a: Any, dim: int) -> bool:
+    """Whether the kernels can compute it."""
+    return bool(a.size > 0 and dim == a.ndim - 1 and a.dtype.itemsize >= 4)
 
 
 class LogSoftmax(Op):

@@ -18,7 +18,7 @@ _once: Any = partial(once, fastmath={"reassoc"})  # sums in vectors
 
 
 @_once
-def _largest(x: Any) -> Any:
+def largest(x: Any) -> Any:
     """The largest element; nan is passed over."""
     best = np.full(LANES, -np.inf, x.dtype)
     whole = x.size // LANES * LANES
@@ -36,7 +36,7 @@ def _largest(x: Any) -> Any:
 @_once
 def _row(x: Any, label: int, smoothing: Any, share: Any, grad: Any) -> Any:
     """The loss of one row, and `share` times its gradient."""
-    top = _largest(x)
+    top = largest(x)
     sum_of_exp = sum_of_x = x.dtype.type(0)
     for c in range(x.size):
         value = exp(x[c] - top)

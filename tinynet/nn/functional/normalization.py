@@ -9,7 +9,8 @@ import numpy as np
 
 from ...autograd import is_grad_enabled, no_grad
 from ...ops import batch_norm as _normalise_batch
-from ...ops import batch_norm_by, maximum, norm, pad, relu, sqrt, standardise, var_mean
+from ...ops import batch_norm_by, maximum, norm, pad, relu, sqrt, var_mean
+from ...ops import layer_norm as _layer_norm
 from ...tensor import Tensor
 from .pooling import avg_pool2d
 
@@ -68,9 +69,10 @@ def layer_norm(
     """input with its last dimensions, which `normalized_shape` gives, brought to mean 0 and variance 1 (Ba et al. 2016)."""
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     _check_end(input, shape)
-    y = standardise(input, tuple(range(-len(shape), 0)), eps)
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
+    for name, value in (("weight", weight), ("bias", bias)):
+        if value is not None and value.shape != shape:
+            raise ValueError(f"{name} has shape {value.shape}, expected normalized_shape {shape}")
+    return _layer_norm(input, len(shape), weight, bias, eps)
 
 
 def _check_end(input: Tensor, shape: tuple[int, ...]) -> None:
@@ -87,7 +89,7 @@ def group_norm(
     if input.numel() == num_groups:
         raise ValueError(f"input has shape {input.shape}, expected more than one value in a group")
     parts = input.reshape(input.shape[0], num_groups, input.shape[1] // num_groups, *input.shape[2:])
-    y = standardise(parts, tuple(range(2, parts.ndim)), eps).reshape(input.shape)
+    y = _layer_norm(parts, parts.ndim - 2, eps=eps).reshape(input.shape)
     return _affine(y, weight, bias)
 
 
@@ -125,7 +127,7 @@ def instance_norm(
             variance, average = var_mean(input, dims)
             _follow(running_mean, average.mean(0), momentum)
             _follow(running_var, variance.mean(0), momentum)
-    return _affine(standardise(input, dims, eps), weight, bias)
+    return _affine(_layer_norm(input, len(dims), eps=eps), weight, bias)
 
 
 def _follow(running: Tensor, value: Tensor, momentum: float) -> None:
@@ -143,8 +145,9 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     _check_end(input, shape)
     small = float(np.finfo(input.dtype).eps) if eps is None else eps
-    y = standardise(input, tuple(range(-len(shape), 0)), small, centre=False)
-    return y if weight is None else y * weight
+    if weight is not None and weight.shape != shape:
+        raise ValueError(f"weight has shape {weight.shape}, expected normalized_shape {shape}")
+    return _layer_norm(input, len(shape), weight, None, small, centre=False)
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
