@@ -50,7 +50,7 @@ def transpose(
 
 
 @once
-def _pack(
+def pack(
     b: Any, b_row: int, b_column: int, columns: int, panel: Any, block: int, first: int, last: int, lanes: int
 ) -> None:
     """Rows first to last - 1 of a block of the panel (blocks, K, width) of a matrix: b[i * b_row + j * b_column] at (i, j).
@@ -139,7 +139,7 @@ def _copy(
     else:
         steps = (depth + STEP - 1) // STEP
         block, first = (piece - of_x) // steps, (piece - of_x) % steps * STEP
-        _pack(b, b_row, b_column, columns, panel, block, first, min(first + STEP, depth), lanes)
+        pack(b, b_row, b_column, columns, panel, block, first, min(first + STEP, depth), lanes)
 
 
 @once

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..matmul.loops import transpose
+from ..matmul.loops import pack
 from ..runtime.compiled import for_each, once, parallel
 from ..runtime.exponential import sigmoid, tanh
 from ..runtime.simd import BLOCK_ROWS, product2
@@ -21,21 +21,8 @@ _once: Any = partial(once, error_model="numpy", fastmath={"contract"})
 
 
 @once
-def _pack(block: int, w: Any, turned: bool, panel: Any, lanes: int) -> None:
-    """A block of the panel (blocks, K, width) of a matrix (K, N) or, turned, (N, K); beyond its columns there are zeros."""
-    depth, width = panel.shape[1:]
-    columns = w.shape[0] if turned else w.shape[1]
-    have = min(width, columns - block * width)
-    if turned:
-        start = block * width * depth
-        transpose(w.reshape(-1), start, depth, panel.reshape(-1), start, width, have, depth, lanes)
-    else:
-        for k in range(depth):
-            for n in range(have):
-                panel[block, k, n] = w[k, block * width + n]
-    for k in range(depth):
-        for n in range(have, width):
-            panel[block, k, n] = 0
+def _pack(block: int, w: Any, row: int, column: int, columns: int, panel: Any, lanes: int) -> None:
+    pack(w, row, column, columns, panel, block, 0, panel.shape[1], lanes)
 
 
 @once
@@ -113,7 +100,7 @@ def lstm(
     x: Any, w: Any, bias: Any, reverse: bool, panel: Any, states: Any, cells: Any, active: Any, lanes: int, parts: int
 ) -> None:
     """All steps of gates x (T, N, 4 H); the first states (see `_step`) are there, the others and `active` are written."""
-    for_each(panel.shape[0], _pack, w, True, panel, lanes)
+    for_each(panel.shape[0], _pack, w.reshape(-1), 1, w.shape[1], w.shape[0], panel, lanes)
     for_each(parts, _lstm_part, parts, x, panel, bias, reverse, states, cells, active)
 
 
@@ -187,7 +174,7 @@ def lstm_grad(
 ) -> None:
     """The gradients of the gates (T, N, 4 H), of the first hidden state and of the first cell state, in gc, which has that of
     the last one."""
-    for_each(panel.shape[0], _pack, w, False, panel, lanes)
+    for_each(panel.shape[0], _pack, w.reshape(-1), w.shape[1], 1, w.shape[1], panel, lanes)
     for_each(parts, _lstm_part_grad, parts, gy, panel, reverse, active, cells, flow, gh, gc)
 
 
@@ -238,7 +225,7 @@ def gru(
     parts: int,
 ) -> None:
     """All steps of gates x (T, N, 3 H); the first state (see `_step`) is there, the others and the rest are written."""
-    for_each(panel.shape[0], _pack, w, True, panel, lanes)
+    for_each(panel.shape[0], _pack, w.reshape(-1), 1, w.shape[1], w.shape[0], panel, lanes)
     for_each(parts, _gru_part, parts, x, panel, bias, reverse, states, active, projected)
 
 
@@ -314,5 +301,5 @@ def gru_grad(
     parts: int,
 ) -> None:
     """The gradients of the gates (T, N, 3 H), of the hidden states' part of them, and of the first hidden state."""
-    for_each(panel.shape[0], _pack, w, False, panel, lanes)
+    for_each(panel.shape[0], _pack, w.reshape(-1), w.shape[1], 1, w.shape[1], panel, lanes)
     for_each(parts, _gru_part_grad, parts, gy, panel, reverse, active, projected, states, flow, flow_hidden, gh)
