@@ -4,6 +4,7 @@ Every function takes arrays of either kind, runs where they live, and writes to 
 package imports neither numba nor cupy; an implementation is imported, and compiled, at its first call.
 """
 
+from .add import add
 from .batch_norm import batch_norm, batch_norm_grad, batch_norm_stats
 from .channel_sum import channel_sum, relu_grad
 from .conv2d import conv2d, conv2d_input_grad, conv2d_weight_grad
@@ -23,6 +24,7 @@ from .spec import registry
 
 __all__ = [
     "adam",
+    "add",
     "batch_norm",
     "batch_norm_grad",
     "batch_norm_stats",

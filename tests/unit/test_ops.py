@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinynet
 from tests.cases import (
     Case,
     apart,
@@ -547,3 +548,16 @@ def test_gradients(case: Case, device: str) -> None:
 @pytest.mark.parametrize("layout", ["contiguous", "strided"])
 def test_torch(case: Case, layout: str) -> None:
     check_torch(case, layout)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64"])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 3, 1, 2), (3, 2, 1, 0)])
+def test_sum_of_large_arrays(order: tuple[int, ...], dtype: str) -> None:
+    """To the bits of NumPy's, whichever way they lie, and laid out as they are."""
+    rng = np.random.default_rng(0)
+    a, b = ((100 * rng.standard_normal((9, 20, 21, 22))).astype(dtype).transpose(order) for _ in range(2))
+    for left, right in ((a, b), (a, np.ascontiguousarray(b)), (a, b[:1])):
+        y = (tinynet.from_numpy(left) + tinynet.from_numpy(right)).numpy()
+        np.testing.assert_array_equal(y, left + right)
+        assert y.dtype == dtype
+        assert y.strides == (left + right).strides

@@ -7,6 +7,8 @@ from typing import Any, overload
 
 import numpy as np
 
+import tinynet_kernels as kernels
+
 from .. import dtypes
 from ..autograd import Node, Op
 from ..device import device as Device
@@ -21,10 +23,26 @@ def _fit(ctx: Node, i: int, grad: Any) -> Tensor | None:
     return unbroadcast(grad(), ctx.input_shape(i)) if ctx.needs(i) else None
 
 
+_LARGE = 1 << 16  # elements, of which the kernel's sum is faster than NumPy's
+
+
+def _added(a: Any, b: Any) -> Any:
+    """a + b: of large arrays on the CPU that lie alike, as images with their channels last do too, in parallel."""
+    alike = type(a) is np.ndarray and type(b) is np.ndarray and a.size >= _LARGE
+    if not alike or a.strides != b.strides or a.shape != b.shape or a.dtype != b.dtype or a.dtype.char not in "fd":
+        return a + b
+    if a.flags.c_contiguous:
+        return kernels.add(a, b)
+    last = (0, *range(2, a.ndim), 1)
+    if not a.transpose(last).flags.c_contiguous:
+        return a + b
+    return kernels.add(a.transpose(last), b.transpose(last)).transpose(0, a.ndim - 1, *range(1, a.ndim - 1))
+
+
 class Add(Op):
     @staticmethod
     def forward(ctx: Node, a: Any, b: Any) -> Any:
-        return a + b
+        return _added(a, b)
 
     @staticmethod
     def backward(ctx: Node, gy: Tensor) -> Any:
