@@ -101,15 +101,15 @@ def relu_grad(gy: Array, y: Array, weight: Array | None = None, *, out: Any = No
     bias: gy where y > 0 and 0 elsewhere, and the sum of that over all axes but the second, in a fixed order: (C,).
 
     Given the layer's weight (O, C, ...) too, a third result is that with its first two axes swapped, in contiguous memory, as
-    the gradient with respect to the layer's input wants it: one launch less. float32 or float64. `out` are arrays to write.
-    Raises TypeError and ValueError as `channel_sum`.
+    the gradient with respect to the layer's input wants it: one launch less. float16, float32 or float64. `out` are arrays to
+    write. Raises TypeError and ValueError as `channel_sum`.
     """
     results: tuple[Array, ...] = _RELU(gy, y, out=out) if weight is None else _RELU(gy, y, weight, out=out)
     return results
 
 
 def channel_sum(x: Array, *, out: Any = None) -> Array:
-    """The sum of x (N, C, ...), float32 or float64, over all axes but the second, in a fixed order: an array (C,).
+    """The sum of x (N, C, ...), float16, float32 or float64, over all axes but the second, in a fixed order: an array (C,).
 
     Raises TypeError for other dtypes, ValueError for fewer than 2 dimensions.
     """

@@ -47,7 +47,7 @@ def product(dtype: Any, tile: Tile, a_along_k: bool, b_along_k: bool, wide: bool
     """
     M, N, DEPTH, THREADS = tile.rows, tile.columns, tile.depth, tile.threads
     R, S = tile.thread_rows, tile.thread_columns
-    PITCH_A, PITCH_B = M + 4, N + 4  # the padding keeps transposed writes off each other's banks
+    PITCH_A, PITCH_B = M + 4, N + 4  # the padding spreads transposed writes over the banks: at most two meet in one
     BUFFER_A, BUFFER_B = DEPTH * PITCH_A, DEPTH * PITCH_B
     # A thread's rows come in quads, so many rows apart: the threads of a quarter warp then read 128 bytes without a gap.
     APART_R, APART_S = 4 * M // R, 4 * N // S

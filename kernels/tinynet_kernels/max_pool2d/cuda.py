@@ -20,7 +20,7 @@ from ..runtime.cuda import (
     writable,
 )
 from ..runtime.last_block import counters
-from ..runtime.primitives import zero
+from ..runtime.primitives import quotient, zero
 from . import bands, naive
 from .geometry import Geometry, geometry
 
@@ -33,7 +33,7 @@ def _gather(x: Pointer, indices: Int32Pointer, y: Pointer, plane_x: int32, plane
     if i >= size:
         return
     at = indices[i]
-    y[i] = x[i // plane_y * plane_x + min(at, plane_x - 1)] if at >= 0 else zero(x)
+    y[i] = x[quotient(int32(i), plane_y) * plane_x + min(at, plane_x - 1)] if at >= 0 else zero(x)
 
 
 def _numbers(g: Geometry) -> tuple[int, ...]:
