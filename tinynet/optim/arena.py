@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tinynet_kernels.runtime import memory
+
 from ..device import device_of, module_of, on
 from ..tensor import Tensor
 
@@ -42,6 +44,8 @@ class Arena:
                 self._take(p, grad)
 
     def zeros(self) -> Any:
+        if self.device.type == "cpu":
+            return memory.zeros((self.size,), self.dtype)
         with on(self.device):
             return module_of(self.device).zeros(self.size, self.dtype)
 
