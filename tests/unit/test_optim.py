@@ -204,9 +204,9 @@ def test_parameters_become_views_of_one_array() -> None:
 
 def test_parameters_begin_where_vectors_do() -> None:
     """On the CPU a vector of 64 bytes that crosses a line of the cache takes twice as long."""
-    model = nn.Sequential(nn.Linear(100, 100), nn.Linear(100, 99))
+    model = nn.Sequential(nn.Linear(100, 100), nn.Linear(100, 99)).to("cpu")
     optimizer = optim.Adam(model.parameters())
-    model(tinynet.ones(4, 100)).sum().backward()
+    model(tinynet.ones(4, 100, device="cpu")).sum().backward()
     optimizer.step()
     for p in model.parameters():
         assert p.data_ptr() % 64 == p.grad.data_ptr() % 64 == 0
