@@ -206,7 +206,7 @@ class Op:
 
     saves         positions of the inputs that backward reads.
     saves_output  whether backward reads the outputs.
-    is_view       the output may share memory with input 0; modifying one modifies the other.
+    is_view       the outputs may share memory with input 0; modifying one modifies the other.
 
     `forward(ctx, *args)` gets raw arrays where `apply` got Tensors and returns an array or a tuple of arrays.
     `backward(ctx, *grads)` gets a Tensor for each output (zeros if nothing flowed there; None for an output of integers)
@@ -240,7 +240,8 @@ class Op:
         several = isinstance(result, tuple)
         outputs = [Tensor._make(array) for array in result] if several else [Tensor._make(result)]
         if cls.is_view:
-            _share_version(args[0], outputs[0])
+            for output in outputs:
+                _share_version(args[0], output)
         if tracked and _mode.enabled:
             ctx._record(args, outputs)
             for i, output in enumerate(outputs):

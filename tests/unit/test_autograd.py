@@ -675,3 +675,27 @@ def test_grad_of_what_is_not_used() -> None:
     gx, gy = tinynet.autograd.grad(x.sum(), (x, y), only_inputs=True, materialize_grads=True)
     assert gx.tolist() == [1, 1]
     assert gy.tolist() == [0, 0, 0]
+
+
+def test_parts_of_a_split() -> None:
+    """Views: used in part, more than once, and modified in place; and the gradient of the gradient."""
+    values = np.arange(12.0).reshape(2, 6)
+    x = tinynet.tensor(values, requires_grad=True)
+    b = x.split([1, 3, 2], 1)[1]
+    assert b.data_ptr() == x.data_ptr() + 8
+    (first,) = tinynet.autograd.grad((b * b + b).sum(), x, create_graph=True)
+    np.testing.assert_array_equal(first.detach().cpu().numpy()[:, 1:4], 2 * values[:, 1:4] + 1)
+    (second,) = tinynet.autograd.grad((first * first).sum(), x)
+    np.testing.assert_array_equal(second.cpu().numpy()[:, [0, 4, 5]], 0)
+    np.testing.assert_array_equal(second.cpu().numpy()[:, 1:4], 4 * (2 * values[:, 1:4] + 1))
+
+    y = x * 1
+    left, right = y.chunk(2, 1)
+    right *= 3
+    (y * y).sum().backward()
+    np.testing.assert_array_equal(x.grad.cpu().numpy(), values * ([2.0] * 3 + [18.0] * 3))
+    with pytest.raises(RuntimeError, match="modified in place since"):
+        _ = left + 1
+    for sizes in ([2, 5], [-1, 7]):
+        with pytest.raises(ValueError, match="expected sizes that add up to 6"):
+            x.split(sizes, 1)

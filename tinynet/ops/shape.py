@@ -94,6 +94,27 @@ class Cat(Op):
         )
 
 
+class Split(Op):
+    """Views of parts along a dimension, whose gradients are put together in one pass."""
+
+    is_view = True
+
+    @staticmethod
+    def composed(a: Tensor, dim: int, lengths: Sequence[int]) -> tuple[Tensor, ...]:
+        """What forward computes, as other operations."""
+        return tuple(narrow(a, dim, int(end) - n, n) for n, end in zip(lengths, np.cumsum(lengths)))
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, dim: int, lengths: Sequence[int]) -> Any:
+        ctx.dim = dim
+        ends = np.cumsum(lengths).tolist()
+        return tuple(a[(slice(None),) * dim + (slice(end - n, end),)] for n, end in zip(lengths, ends))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return Cat.apply(ctx.dim, *grads), None, None
+
+
 class Triangle(Op):
     @staticmethod
     def forward(ctx: Any, a: Any, name: str, diagonal: int) -> Any:
@@ -330,18 +351,17 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of so many elements along `dim`, the last one shorter; or of the sizes in a list."""
-    size = split_size_or_sections
-    total = tensor.shape[wrap(dim, tensor.ndim)]
+    size, at = split_size_or_sections, wrap(dim, tensor.ndim)
+    total = tensor.shape[at]
     if isinstance(size, (list, tuple)):
         lengths = list(size)
-        if builtins.sum(lengths) != total:
-            raise ValueError(f"split_size_or_sections is {lengths}, expected numbers that add up to {total}")
+        if builtins.sum(lengths) != total or builtins.min(lengths, default=0) < 0:
+            raise ValueError(f"split_size_or_sections is {lengths}, expected sizes that add up to {total}")
     elif size < 1:
         raise ValueError(f"split_size_or_sections is {size}, expected at least 1")
     else:
         lengths = [builtins.min(size, total - s) for s in range(0, total, size)] or [0]
-    starts = np.cumsum([0, *lengths])
-    return tuple(narrow(tensor, dim, int(s), n) for s, n in zip(starts, lengths))
+    return Split.apply(tensor, at, lengths)  # type: ignore[return-value]  # a tuple, as forward returns one
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
