@@ -46,7 +46,7 @@ def check_ndim(ndim: int, layout: str, **arrays: Any) -> None:
 
 
 def check_shape(name: str, array: Any, expected: Sequence[int]) -> None:
-    if tuple(array.shape) != tuple(expected):
+    if array.shape != expected and tuple(array.shape) != tuple(expected):
         raise ValueError(f"{name} has shape {tuple(array.shape)}, expected {tuple(expected)}")
 
 

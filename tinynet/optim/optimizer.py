@@ -110,7 +110,8 @@ class Optimizer:
                     self.update(group, count, arena.values[run], arena.grads[run], *states)
             for p, s in zip(arena.params, steps):
                 if s is not None:
-                    self.count(p)
+                    self._steps[id(p)] = s
+                    p._version[0] += 1
         return loss
 
     def allocate(self) -> None:

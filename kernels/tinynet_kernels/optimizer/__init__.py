@@ -13,25 +13,28 @@ import numpy as np
 from ..arguments import check_float, check_ndim, check_shape
 from ..spec import Array, BadSample, Cost, KernelSpec, Outputs, Sample, device_kind
 
+_WORDS = {"state": 3, "skip": 2}  # parameters that are arrays of so many int64
+
 
 def _flat(params: Mapping[str, Any], **arrays: Any) -> list[tuple[tuple[int, ...], Any]]:
     """Checks that all arrays are flat and alike; the outputs are every array but `grad`."""
-    words = {name: params.get(name) for name in ("state", "skip")}
-    if words["skip"] is not None and words["state"] is None:
+    if "skip" in params and "state" not in params:
         raise TypeError("skip is for updates with a state")
     dtype = check_float(**arrays)
-    check_ndim(1, "(elements,)", **arrays)
+    shape = tuple(arrays["param"].shape)
+    check_ndim(1, "(elements,)", param=arrays["param"])
     for name, array in arrays.items():
-        check_shape(name, array, arrays["param"].shape)
-    for (name, array), count in zip(words.items(), (3, 2)):
-        if array is None:
+        check_shape(name, array, shape)
+    for name, count in _WORDS.items():
+        if name not in params:
             continue
+        array = params[name]
         if device_kind(arrays["param"]) != "cuda" or device_kind(array) != "cuda":
             raise TypeError(f"{name} is for updates on CUDA, and must be there")
         if array.dtype != np.int64:
             raise TypeError(f"{name} has dtype {array.dtype}, expected int64")
         check_shape(name, array, (count,))
-    return [(tuple(arrays["param"].shape), dtype)] * (len(arrays) - 1)
+    return [(shape, dtype)] * (len(arrays) - 1)
 
 
 def _check_sgd(param: Array, grad: Array, momentum_buffer: Array, **params: Any) -> Outputs:
