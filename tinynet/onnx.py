@@ -7,6 +7,7 @@ is the same in both, or the export refuses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -277,8 +278,9 @@ def _elementwise(op: str, compares: bool = False) -> Rule:
 
 for _name, _op in {
     **{name: name for name in ("Add", "Sub", "Mul", "Div", "Pow", "Neg", "Sigmoid", "Relu", "Softplus", "Erf")},
-    **{"Exp": "Exp", "Log": "Log", "Sqrt": "Sqrt", "Reciprocal": "Reciprocal", "Abs": "Abs", "Clone": "Identity"},
+    **{"Exp": "Exp", "Log": "Log", "Sqrt": "Sqrt", "Reciprocal": "Reciprocal", "Abs": "Abs"},
     **{"Sin": "Sin", "Cos": "Cos", "Tan": "Tan", "Tanh": "Tanh", "Maximum": "Max", "Minimum": "Min"},
+    **{"Root": "Sqrt", "Clone": "Identity"},
     **{"Arcsin": "Asin", "Arccos": "Acos", "Arccosh": "Acosh", "Arctan": "Atan", "Sinh": "Sinh", "Cosh": "Cosh"},
     **{"logical_not": "Not", "logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "invert": "Not"},
 }.items():
@@ -304,6 +306,23 @@ def _not_equal(graph: _Graph, call: _Call) -> None:
 def _square(graph: _Graph, call: _Call) -> None:
     name = graph.name(call.args[0])
     graph.emit("Mul", [name, name], call.outputs)
+
+
+@_rule("Gelu")
+def _gelu(graph: _Graph, call: _Call) -> None:
+    x, dtype = graph.name(call.args[0]), call.outputs[0].a.dtype
+
+    def number(value: float) -> str:
+        return graph.operand(_Pair(value, value), dtype)
+
+    if call.value(1) == "tanh":
+        cube = graph.emit("Mul", [graph.emit("Mul", [x, x]), graph.emit("Mul", [x, number(0.044715)])])
+        scaled = graph.emit("Mul", [graph.emit("Add", [x, cube]), number(math.sqrt(2 / math.pi))])
+        odd = graph.emit("Tanh", [scaled])
+    else:
+        odd = graph.emit("Erf", [graph.emit("Mul", [x, number(math.sqrt(0.5))])])
+    below = graph.emit("Mul", [graph.emit("Add", [odd, number(1.0)]), number(0.5)])
+    graph.emit("Mul", [x, below], call.outputs)
 
 
 @_rule("Expm1")

@@ -400,6 +400,23 @@ def _special(name: str, a: Any) -> Any:
     return getattr(special, name)(a)
 
 
+class Root(Op):
+    """The square root, whose gradient at 0 is 0, not infinite: that of norms and standard deviations."""
+
+    saves_output = True
+
+    @staticmethod
+    def forward(ctx: Node, a: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return xp(a).sqrt(a)
+
+    @staticmethod
+    def backward(ctx: Node, gy: Tensor) -> Any:
+        y = ctx.output()
+        none = y == 0
+        return where(none, zero(y), 0.5 * gy) / where(none, zero(y) + 1, y)
+
+
 class Erf(Op):
     saves = (0,)
 

@@ -17,7 +17,7 @@ from ..numpy_names import numpy_names
 from ..tensor import Tensor
 from ._common import as_float, wrap, wrap_all
 from .creation import ones_like
-from .elementwise import abs, cast, exp, log, sqrt, where, zero
+from .elementwise import Root, abs, cast, exp, log, where, zero
 from .indexing import gather
 from .shape import cat, expand, reshape
 
@@ -159,13 +159,7 @@ def std(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
     """The square root of `var`."""
-    return _root(var(input, dim, unbiased, keepdim, correction=correction))
-
-
-def _root(squares: Tensor) -> Tensor:
-    """The square root, whose gradient at 0 is 0, not infinite."""
-    safe = where(squares == 0, zero(squares) + 1, squares)
-    return where(squares == 0, squares, sqrt(safe))
+    return Root.apply(var(input, dim, unbiased, keepdim, correction=correction))
 
 
 def var_mean(
@@ -197,7 +191,7 @@ def norm(input: Tensor, p: float | str = "fro", dim: Any = None, keepdim: bool =
     if p == 1:
         return sum(abs(input), dims, keepdim)
     if p == 2:
-        return _root(sum(input * input, dims, keepdim))
+        return Root.apply(as_float(sum(input * input, dims, keepdim)))
     return sum(abs(input) ** p, dims, keepdim) ** (1 / p)
 
 
