@@ -8,7 +8,8 @@ from typing import Any
 from ...autograd import no_grad
 from ...ops import cat, clamp, norm, stack
 from ...tensor import Tensor
-from . import rnn
+from . import parametrizations, parametrize, prune, rnn
+from .norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
 
 def _with_grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -81,6 +82,13 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "prune",
+    "remove_spectral_norm",
+    "remove_weight_norm",
     "rnn",
+    "spectral_norm",
     "vector_to_parameters",
+    "weight_norm",
 ]
