@@ -138,6 +138,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"{__name__}.{name}")
     if name in ("GradScaler", "autocast", "is_autocast_enabled"):
         return getattr(importlib.import_module(f"{__name__}.amp"), name)
+    if name in ("cholesky", "det", "inverse", "logdet", "slogdet"):
+        return getattr(Tensor, name)
     if name == "Trainer":
         return importlib.import_module(f"{__name__}.trainer").Trainer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

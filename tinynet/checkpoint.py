@@ -160,7 +160,9 @@ def decode(data: bytes, path: str, *, checksum_required: bool = False) -> tuple[
 
 
 def pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """The value as JSON: tensors are moved to `tensors`; tuples and dictionaries with unusual keys are tagged."""
+    """The value as JSON: tensors and arrays are moved to `tensors`; tuples and dictionaries with unusual keys are tagged."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return {"$array": pack(Tensor._make(value), path, tensors)["$tensor"]}
     if isinstance(value, Tensor):
         while path in tensors:  # "a.b" beside "a" with "b" in it
             path += "_"
@@ -177,7 +179,8 @@ def pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
         return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise TypeError(f"{path} is a {type(value).__name__}, which a checkpoint cannot hold")
+    advice = ": save its state_dict()" if hasattr(value, "state_dict") else ""
+    raise TypeError(f"{path} is a {type(value).__name__}, which a checkpoint cannot hold{advice}")
 
 
 def unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
@@ -188,6 +191,8 @@ def unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
         return value
     if "$tensor" in value:
         return tensors[value["$tensor"]]
+    if "$array" in value:
+        return tensors[value["$array"]].cpu().numpy()
     if "$items" in value:
         return {k: unpack(v, tensors) for k, v in value["$items"]}
     if "$tuple" in value:

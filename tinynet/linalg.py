@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,6 +144,12 @@ def det(A: Tensor) -> Tensor:
     """The determinants (...) of matrices. The gradient needs a matrix that is not singular."""
     sign, size = slogdet(A)
     return sign * ops.exp(size)
+
+
+def logdet(A: Tensor) -> Tensor:
+    """The logarithms of the determinants (...): -inf for 0, NaN for a negative one."""
+    sign, size = slogdet(A)
+    return ops.where(sign < 0, math.nan, size)
 
 
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:

@@ -17,8 +17,8 @@ File = str | os.PathLike[str] | IO[bytes]
 def save(obj: Any, f: File) -> None:
     """Writes an object to a file, given by its path or open for writing in binary.
 
-    obj  a tensor, number, string, boolean or None, or dictionaries, lists and tuples of them: state dicts of modules and
-         optimizers, and dictionaries of such. Anything else is a TypeError; of a module, save the state_dict().
+    obj  a tensor, array, number, string, boolean or None, or dictionaries, lists and tuples of them: state dicts of modules
+         and optimizers, and dictionaries of such. Anything else is a TypeError; of a module, save the state_dict().
 
     The file is a safetensors file, which other programs read too, and is replaced only when all of it is written; nothing in
     it is code. Tensors lose their history.

@@ -1064,6 +1064,21 @@ class Tensor:
     def trace(self) -> Tensor:
         return ops.trace(self)
 
+    def inverse(self) -> Any:
+        return _linalg().inv(self)
+
+    def det(self) -> Any:
+        return _linalg().det(self)
+
+    def slogdet(self) -> Any:
+        return _linalg().slogdet(self)
+
+    def logdet(self) -> Any:
+        return _linalg().logdet(self)
+
+    def cholesky(self, upper: Bool = False) -> Any:
+        return _linalg().cholesky(self, upper=upper)
+
     def matmul(self, other: Tensor) -> Tensor:
         return ops.matmul(self, other)
 
@@ -1625,6 +1640,12 @@ class RemovableHandle:
         if self._remove is not None:
             self._remove()
             self._remove = None
+
+
+def _linalg() -> Any:
+    from . import linalg
+
+    return linalg
 
 
 def of_data_or_sizes(data: tuple[Any, ...], dtype: dtypes.DType, device: Any = None) -> Tensor:

@@ -217,6 +217,9 @@ def absent(name):
 importlib.metadata.version = absent
 import tinynet, tinynet.doctor, tinynet.train
 assert not tinynet.cuda.is_available() and tinynet.cuda.device_count() == 0
+tinynet.cuda.manual_seed_all(1)
+tinynet.cuda.empty_cache()
+assert tinynet.cuda.memory_allocated() == tinynet.cuda.memory_reserved() == 0
 x = tinynet.ones(2, 2, requires_grad=True)
 (x @ x).sum().backward()
 assert x.grad.tolist() == [[4.0, 4.0], [4.0, 4.0]]

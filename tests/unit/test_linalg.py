@@ -104,3 +104,22 @@ def test_errors() -> None:
         linalg.solve(tinynet.eye(2), tinynet.ones(3))
     with pytest.raises(ValueError, match="ord is 'nuc'"):
         linalg.norm(tinynet.eye(2), "nuc")
+
+
+def test_names_outside_of_linalg() -> None:
+    a = np.random.default_rng(8).normal(size=(2, 3, 3))
+    a = a @ a.swapaxes(1, 2) + np.eye(3)
+    x = tinynet.from_numpy(a)
+    for value, expected in (
+        (tinynet.inverse(x), np.linalg.inv(a)),
+        (tinynet.det(x), np.linalg.det(a)),
+        (tinynet.slogdet(x)[1], np.linalg.slogdet(a)[1]),
+        (tinynet.logdet(x), np.log(np.linalg.det(a))),
+        (x.cholesky(upper=True), np.linalg.cholesky(a).swapaxes(1, 2)),
+    ):
+        np.testing.assert_allclose(value, expected, rtol=1e-10)
+    assert np.isnan(tinynet.eye(3).neg().logdet().item())
+    assert tinynet.zeros(2, 2).logdet().item() == -np.inf
+    y = x.clone().requires_grad_()
+    y.logdet().sum().backward()
+    np.testing.assert_allclose(y.grad, np.linalg.inv(a).swapaxes(1, 2), rtol=1e-9)

@@ -229,3 +229,9 @@ def test_needs_an_optimizer() -> None:
         ours.StepLR([], 1)  # type: ignore[arg-type]
     with pytest.raises(KeyError, match="initial_lr"):
         ours.StepLR(optim.SGD([tinynet.zeros(1)]), 1, last_epoch=3)
+
+
+def test_the_base_by_its_older_name() -> None:
+    from tinynet.optim.lr_scheduler import _LRScheduler
+
+    assert _LRScheduler is ours.LRScheduler

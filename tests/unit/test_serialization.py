@@ -103,3 +103,15 @@ def test_map_location_as_programs_write_it(tmp_path: Path) -> None:
         assert tinynet.load(tmp_path / "w.pt", map_location=where)["w"].device.type == "cpu"
     doubled = tinynet.load(tmp_path / "w.pt", map_location=lambda storage, loc: storage.double())
     assert doubled["w"].dtype == tinynet.float64
+
+
+def test_arrays_stay_arrays_and_modules_are_refused(tmp_path: Path) -> None:
+    tinynet.save({"curve": np.arange(3.0), "rest": [np.ones((2, 1), np.int32)]}, tmp_path / "c.pt")
+    state = tinynet.load(tmp_path / "c.pt")
+    assert isinstance(state["curve"], np.ndarray)
+    np.testing.assert_array_equal(state["curve"], np.arange(3.0))
+    assert (state["rest"][0].shape, state["rest"][0].dtype) == ((2, 1), np.int32)
+    with pytest.raises(TypeError, match=r"state_dict\(\)"):
+        tinynet.save(nn.Linear(1, 1), tmp_path / "m.pt")
+    with pytest.raises(TypeError, match="names is a ndarray"):
+        tinynet.save({"names": np.array(["a"])}, tmp_path / "n.pt")

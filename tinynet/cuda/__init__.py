@@ -164,8 +164,8 @@ def mem_get_info(wanted: int = 0) -> tuple[int, int]:
 
 
 def memory_allocated(wanted: int = 0) -> int:
-    """Bytes held by arrays on the device; 0 in the simulator."""
-    if simulated():
+    """Bytes held by arrays on the device; 0 in the simulator and without CUDA."""
+    if simulated() or not is_available():
         return 0
     import cupy
 
@@ -174,8 +174,8 @@ def memory_allocated(wanted: int = 0) -> int:
 
 
 def memory_reserved(wanted: int = 0) -> int:
-    """Bytes the memory pool holds, whether arrays use them or not; 0 in the simulator."""
-    if simulated():
+    """Bytes the memory pool holds, whether arrays use them or not; 0 in the simulator and without CUDA."""
+    if simulated() or not is_available():
         return 0
     import cupy
 
@@ -206,8 +206,8 @@ def memory_summary(wanted: int = 0) -> str:
 
 
 def empty_cache() -> None:
-    """Gives unused memory of the pools back to the device and the host."""
-    if simulated():
+    """Gives unused memory of the pools back to the device and the host; nothing in the simulator and without CUDA."""
+    if simulated() or not is_available():
         return
     import cupy
 

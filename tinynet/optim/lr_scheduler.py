@@ -78,6 +78,9 @@ class LRScheduler:
         return [lr * factor for lr in self._present()]
 
 
+_LRScheduler = LRScheduler  # its name in PyTorch before 2.0, by which schedulers are still derived from it
+
+
 class LambdaLR(LRScheduler):
     """The initial rate times `lr_lambda(last_epoch)`: one function, or a list with one for each group.
 
