@@ -36,6 +36,7 @@ THREADS = 256
 WARP = 32
 TINY_ROW, SHORT_ROW = 64, 1024  # up to so many classes a thread, and a warp, per row; beyond, a block
 TINY_THREADS = 64
+IGNORED = -1  # the mark of a row whose label is `ignore_index`
 
 
 @functools.cache
@@ -231,45 +232,51 @@ def gradient(dtype: Any, wide: bool) -> Kernel:
         ignore_index: int32,
         smoothing: Real,
     ) -> None:
-        marks = cuda.shared.array(THREADS, int64)
+        marks = cuda.shared.array(THREADS, int32)
         shifts = cuda.shared.array(THREADS, real)
         factors = cuda.shared.array(THREADS, real)
         t = int32(cuda.threadIdx.x)
         row0 = int32(cuda.blockIdx.x * per_block)
         count = min(int32(per_block), int32(rows - row0))
         if t < count:
-            marks[t], shifts[t], factors[t] = labels[row0 + t], lses[row0 + t], gy[(row0 + t) * gy_step]
+            label, factor = labels[row0 + t], gy[(row0 + t) * gy_step]
+            if label == ignore_index:
+                label = int64(IGNORED)
+            elif label < 0 or label >= classes:
+                label, factor = int64(0), real(math.nan)
+            marks[t], shifts[t], factors[t] = label, lses[row0 + t], factor
         cuda.syncthreads()
         first, last = int32(row0 * classes), int32((row0 + count) * classes)
         spread = smoothing / real(classes)
         for i in range(first - first % 8 + 4 * t, last, 4 * THREADS):
-            whole = wide and i >= first and i + 4 <= last
+            before, left = int32(first - i), int32(last - i)  # of this quad the block has those from `before` to `left`
+            whole = wide and before <= 0 and left >= 4
             if whole:
                 values = load4_constant(logits, i)
             else:
                 values = (
-                    load_constant(logits, min(max(i, first), last - 1)),
-                    load_constant(logits, min(max(i + 1, first), last - 1)),
-                    load_constant(logits, min(max(i + 2, first), last - 1)),
-                    load_constant(logits, min(max(i + 3, first), last - 1)),
+                    load_constant(logits, i + min(max(0, before), left - 1)),
+                    load_constant(logits, i + min(max(1, before), left - 1)),
+                    load_constant(logits, i + min(max(2, before), left - 1)),
+                    load_constant(logits, i + min(max(3, before), left - 1)),
                 )
             results: tuple[Any, ...] = ()
+            at = int32(max(-before, 0))
+            row = quotient(at, classes)
+            column = int32(at - row * classes)
             for j in static_range(4):
-                at = int32(min(max(i + j, first), last - 1) - first)
-                row = quotient(at, classes)
-                label = marks[row]
-                probability = spread + (real(1) - smoothing if at - row * classes == label else real(0))
-                result = (math.exp(values[j] - shifts[row]) - probability) * factors[row]
-                if label == ignore_index:
-                    result = real(0)
-                elif label < 0 or label >= classes:
-                    result = real(math.nan)
-                results = results + (result,)
+                mark = marks[row]
+                target = spread + select(column == mark, real(1) - smoothing, real(0))
+                result = (math.exp(values[j] - shifts[row]) - target) * factors[row]
+                results = results + (select(mark == IGNORED, real(0), result),)
+                column = int32(select(j >= before, column + 1, 0))
+                if column == classes:
+                    row, column = int32(min(row + 1, count - 1)), int32(0)
             if whole:
                 store4(grad, i, results)
             else:
                 for j in static_range(4):
-                    if i + j >= first and i + j < last:
+                    if j >= before and j < left:
                         store(grad, i + j, results[j])
 
     return softmax_cross_entropy_grad
