@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import functools
 import heapq
+import importlib
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, ClassVar
 
-from .device import device_of, module_of, on, xp
-from .grad_mode import _mode, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .tensor import Tensor
+from ..device import device_of, module_of, on, xp
+from ..grad_mode import _mode, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from ..grad_mode import no_grad as inference_mode
+from ..tensor import Tensor
 
 __all__ = [
     "Function",
@@ -31,6 +33,7 @@ __all__ = [
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "inference_mode",
     "is_grad_enabled",
     "no_grad",
     "set_grad_enabled",
@@ -619,4 +622,13 @@ def _accumulate(leaf: Tensor, value: Tensor, create_graph: bool) -> None:
         leaf.grad = Tensor._make(value._array.astype(leaf._array.dtype, order="C", copy=True))
 
 
-from .gradcheck import GradcheckError, gradcheck, gradgradcheck  # noqa: E402 - needs what is above
+from ..gradcheck import GradcheckError, gradcheck, gradgradcheck  # noqa: E402 - needs what is above
+
+
+def __getattr__(name: str) -> Any:
+    """What is not always needed is imported when it is first used."""
+    if name == "functional":
+        return importlib.import_module(f"{__name__}.functional")
+    if name in ("detect_anomaly", "set_detect_anomaly"):
+        return getattr(importlib.import_module(f"{__name__}.anomaly"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
