@@ -203,3 +203,19 @@ def test_what_can_be_registered() -> None:
             module.add_module(name, nn.ReLU())
     assert not module.state_dict()
     assert not list(module.children())
+
+
+def test_a_wrapped_model_runs_on_one_device() -> None:
+    from tinynet.nn.parallel import data_parallel
+
+    model = nn.Linear(2, 3)
+    wrapped = nn.DataParallel(model, device_ids=[0])
+    x = tinynet.ones(4, 2)
+    np.testing.assert_array_equal(wrapped(x).detach(), model(x).detach())
+    np.testing.assert_array_equal(data_parallel(model, (x,), range(1)).detach(), model(x).detach())
+    assert wrapped.module is model
+    assert list(wrapped.state_dict()) == ["module.weight", "module.bias"]
+    with pytest.raises(ValueError, match="expected one device"):
+        nn.DataParallel(model, device_ids=[0, 1])
+    with pytest.raises(ValueError, match="expected one device"):
+        data_parallel(model, x, [0], "cpu")
