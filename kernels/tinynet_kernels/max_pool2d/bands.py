@@ -54,6 +54,7 @@ class Split:
         return blocks_for(self.planes, self.per_block), self.bands, 1
 
 
+@functools.lru_cache(maxsize=1024)  # for large planes it takes longer than a launch
 def of_outputs(g: Geometry) -> Split | None:
     """The split of pooling; None if not even one row of windows fits into shared memory."""
     (_, _, h, w), (_, _, oh, _) = g.x_shape, g.y_shape
@@ -61,6 +62,7 @@ def of_outputs(g: Geometry) -> Split | None:
     return _split(g, h * w, oh, lambda rows: min(h, (rows - 1) * g.stride[0] + reach) * w, POOL_ROOM)
 
 
+@functools.lru_cache(maxsize=1024)
 def of_inputs(g: Geometry) -> Split | None:
     """The split of the gradient; None if not even the windows over one row fit into shared memory."""
     (_, _, h, _), (_, _, oh, ow) = g.x_shape, g.y_shape
