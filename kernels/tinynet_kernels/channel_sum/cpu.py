@@ -34,10 +34,11 @@ def relu_grad(outputs: tuple[Any, ...], gy: Any, y: Any, weight: Any = None) -> 
         channel_sum((sums,), gx)
         return
     of_gy = rows_of(gy)
-    if of_gy is None:
-        gx[...] = gy
-        of_gy = of_gx
-    sums[...] = loops.masked_sums(of_gy, of_y, of_gx).sum(axis=0)
+    if of_gy is None:  # as the gradient of a Flatten lies
+        planes = np.ascontiguousarray(gy).reshape(*gy.shape[:2], -1)
+        sums[...] = loops.masked_sums_of_planes(planes, of_y, of_gx).sum(axis=0)
+    else:
+        sums[...] = loops.masked_sums(of_gy, of_y, of_gx).sum(axis=0)
 
 
 def rows_of(x: Any) -> Any:

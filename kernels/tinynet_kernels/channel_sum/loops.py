@@ -44,6 +44,25 @@ def _masked_sum(part: int, gy: Any, y: Any, gx: Any, totals: Any) -> None:
             totals[part, c] += block[c]
 
 
+@once
+def _masked_sum_of_planes(part: int, gy: Any, y: Any, gx: Any, totals: Any) -> None:
+    """The same for gy (N, C, pixels), whose channels do not lie side by side."""
+    rows, channels = y.shape
+    stop = (part + 1) * rows // totals.shape[0]
+    block = np.empty(channels, gy.dtype)
+    for begin in range(part * rows // totals.shape[0], stop, BLOCK):
+        block[:] = 0
+        for row in range(begin, min(begin + BLOCK, stop)):
+            values = gy[row // gy.shape[2], :, row % gy.shape[2]]
+            for c in range(channels):
+                value = values[c]  # read in any case, as a vector of them is
+                value = value if y[row, c] > 0 else gy.dtype.type(0)
+                gx[row, c] = value
+                block[c] += value
+        for c in range(channels):
+            totals[part, c] += block[c]
+
+
 @parallel
 def sums(x: Any) -> Any:
     """Float64 sums (parts, C) of the rows of each part of x (rows, C)."""
@@ -57,4 +76,12 @@ def masked_sums(gy: Any, y: Any, gx: Any) -> Any:
     """gx = gy where y > 0, else 0; returns `sums(gx)`."""
     totals = np.zeros((min(PARTS, (gy.shape[0] + BLOCK - 1) // BLOCK), gy.shape[1]))
     for_each(totals.shape[0], _masked_sum, gy, y, gx, totals)
+    return totals
+
+
+@parallel
+def masked_sums_of_planes(gy: Any, y: Any, gx: Any) -> Any:
+    """The same for gy (N, C, pixels)."""
+    totals = np.zeros((min(PARTS, (y.shape[0] + BLOCK - 1) // BLOCK), y.shape[1]))
+    for_each(totals.shape[0], _masked_sum_of_planes, gy, y, gx, totals)
     return totals
