@@ -190,7 +190,7 @@ def _packed(source: Any, steps: tuple[int, int, int], counts: tuple[int, int, in
     outer, inner, columns = counts
     width = width_of(columns, source.dtype)
     blocks = empty((-(-columns // width), outer * inner, width), source.dtype)
-    loops.pack(np.ascontiguousarray(source).reshape(-1), steps, counts, blocks)
+    loops.pack(np.ascontiguousarray(source).reshape(-1), steps, counts, blocks, lanes(source))
     return blocks
 
 

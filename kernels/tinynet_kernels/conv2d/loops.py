@@ -9,6 +9,7 @@ from numba import njit
 
 from ..runtime.compiled import for_each, once, parallel
 from ..runtime.simd import ROWS, WIDEST, tile1, tile2, tile4
+from ..runtime.transpose import copy_vector, transpose
 
 STEPS = 512  # pixels of gy that stay in the cache while all weights see them
 GROUP = 4  # vectors of columns whose weights stay in the cache
@@ -200,7 +201,7 @@ def product(
 
 
 @once
-def _pack(piece: int, pieces: int, step: int, b: Any, steps: Any, counts: Any, panel: Any) -> None:
+def _pack(piece: int, pieces: int, step: int, b: Any, steps: Any, counts: Any, panel: Any, lanes: int) -> None:
     """The piece of `pack` with this number: `step` rows of each of the counts[0] of a block."""
     block, first = piece // pieces, piece % pieces * step
     outer, inner, columns = counts
@@ -212,6 +213,14 @@ def _pack(piece: int, pieces: int, step: int, b: Any, steps: Any, counts: Any, p
             for i in range(outer):
                 for n in range(have):
                     panel[block, i * inner + j, n] = b[start + i * steps[0] + j * steps[1] + n]
+    elif steps[1] == outer and (outer == 1 or steps[0] == 1):  # what is in a column lies side by side
+        count = (last - first) * outer
+        rows, target = np.empty(count * width, b.dtype), panel[block].reshape(-1)
+        transpose(b, start + first * outer, steps[2], rows, 0, width, have, count, lanes)
+        for row in range(count):
+            i, j = row % outer, first + row // outer
+            for n in range(0, have, lanes):  # beyond the last column are numbers that are overwritten
+                copy_vector(rows, row * width + n, target, (i * inner + j) * width + n)
     else:
         for n in range(have):
             for j in range(first, last):
@@ -224,12 +233,12 @@ def _pack(piece: int, pieces: int, step: int, b: Any, steps: Any, counts: Any, p
 
 
 @parallel
-def pack(b: Any, steps: Any, counts: Any, panel: Any) -> None:
+def pack(b: Any, steps: Any, counts: Any, panel: Any, lanes: int) -> None:
     """Row i * counts[1] + j of the panel (blocks, rows, width) gets b[i * steps[0] + j * steps[1] + n * steps[2]] for all n up
     to counts[2], in blocks of `width`, with zeros beyond its end."""
     step = max(1, 64 // counts[0])  # so that the rows of a piece stay in the nearest cache
     pieces = (counts[1] + step - 1) // step
-    for_each(panel.shape[0] * pieces, _pack, pieces, step, b, steps, counts, panel)
+    for_each(panel.shape[0] * pieces, _pack, pieces, step, b, steps, counts, panel, lanes)
 
 
 @once

@@ -10,7 +10,7 @@ from ..conv2d.loops import GROUP, stretch
 from ..conv2d.positions import Plan
 from ..runtime.compiled import for_each, once, parallel
 from ..runtime.simd import ROWS
-from ..runtime.transpose import copy_vector, transpose_square
+from ..runtime.transpose import copy_vector, transpose
 
 STEP = 64  # rows of a panel in a piece of work
 
@@ -33,20 +33,6 @@ def start_of(bias: Any, columns: int) -> Any:
     for n in range(columns):
         row[n] = bias[n] if n < bias.size else 0
     return row
-
-
-@once
-def transpose(
-    a: Any, a_start: int, a_step: int, b: Any, b_start: int, b_step: int, rows: int, columns: int, lanes: int
-) -> None:
-    """b[b_start + j * b_step + i] = a[a_start + i * a_step + j] for i < rows and j < columns. Flat a and b."""
-    whole_rows, whole_columns = rows // lanes * lanes, columns // lanes * lanes
-    for j in range(0, whole_columns, lanes):
-        for i in range(0, whole_rows, lanes):
-            transpose_square(a, a_start + i * a_step + j, a_step, b, b_start + j * b_step + i, b_step)
-    for j in range(columns):
-        for i in range(whole_rows if j < whole_columns else 0, rows):
-            b[b_start + j * b_step + i] = a[a_start + i * a_step + j]
 
 
 @once

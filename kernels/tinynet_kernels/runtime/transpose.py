@@ -1,4 +1,4 @@
-"""Copies by way of vector registers, for Numba: a vector, and the transpose of a square."""
+"""Copies by way of vector registers, for Numba: a vector, and the transposes of squares and matrices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from .compiled import once
 from .simd import REGISTER
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -105,3 +106,17 @@ def copy_vector(typing: Any, a: Any, a_start: Any, b: Any, b_start: Any) -> Any:
 
     n = types.int64
     return types.void(a, n, b, n), generate
+
+
+@once
+def transpose(
+    a: Any, a_start: int, a_step: int, b: Any, b_start: int, b_step: int, rows: int, columns: int, lanes: int
+) -> None:
+    """b[b_start + j * b_step + i] = a[a_start + i * a_step + j] for i < rows and j < columns. Flat a and b."""
+    whole_rows, whole_columns = rows // lanes * lanes, columns // lanes * lanes
+    for j in range(0, whole_columns, lanes):
+        for i in range(0, whole_rows, lanes):
+            transpose_square(a, a_start + i * a_step + j, a_step, b, b_start + j * b_step + i, b_step)
+    for j in range(columns):
+        for i in range(whole_rows if j < whole_columns else 0, rows):
+            b[b_start + j * b_step + i] = a[a_start + i * a_step + j]
