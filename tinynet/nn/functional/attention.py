@@ -53,7 +53,8 @@ def scaled_dot_product_attention(
     if attn_mask is None:
         weights = softmax(scores, -1)
     elif attn_mask.dtype == dtypes.bool:
-        weights = _masked_softmax(masked_fill(scores, ~attn_mask, _NEVER), ~any(attn_mask, -1, True))
+        never = masked_fill(_zeros_like(attn_mask, dtype=scores.dtype), ~attn_mask, _NEVER)
+        weights = _masked_softmax(scores + never, ~any(attn_mask, -1, True))
     else:
         weights = _masked_softmax(scores + attn_mask, all(attn_mask == _NEVER, -1, True))
     return matmul(dropout(weights, dropout_p), value)
