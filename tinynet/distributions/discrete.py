@@ -113,6 +113,49 @@ class Categorical(Distribution):
         return -(logits * self.probs).sum(-1)
 
 
+class OneHotCategorical(Distribution):
+    """As Categorical, over vectors with a 1 in the place of the category."""
+
+    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+        self.categories = Categorical(probs, logits, validate_args)
+        super().__init__(self.categories.batch_shape, validate_args, (self.categories._count,))
+
+    @property
+    def probs(self) -> Tensor:
+        return self.categories.probs
+
+    @property
+    def logits(self) -> Tensor:
+        return self.categories.logits
+
+    def support(self, value: Tensor) -> Tensor:
+        return ((value == 0) | (value == 1)).all(-1) & (value.sum(-1) == 1)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.probs
+
+    @property
+    def mode(self) -> Tensor:
+        return self._hot(self.categories.mode)
+
+    @property
+    def variance(self) -> Tensor:
+        return self.probs * (1 - self.probs)
+
+    def _hot(self, categories: Tensor) -> Tensor:
+        return ops.one_hot(categories, self.event_shape[0]).to(dtype=self.probs.dtype)
+
+    def _draw(self, shape: tuple[int, ...], generator: random.Generator | None) -> Tensor:
+        return self._hot(self.categories._draw(shape[:-1], generator))
+
+    def log_prob(self, value: Any) -> Tensor:
+        return self.categories.log_prob(self._check(value).argmax(-1))
+
+    def entropy(self) -> Tensor:
+        return self.categories.entropy()
+
+
 def _epsilon(like: Tensor) -> float:
     import numpy as np
 

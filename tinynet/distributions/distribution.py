@@ -25,6 +25,8 @@ WEIGHTS: tuple[str, Check] = ("weights of at least 0, not all 0", lambda x: (x >
 class Distribution:
     """A distribution over numbers, or a batch of independent ones of `batch_shape`, one for each set of parameters.
 
+    Where what is drawn is a vector or matrix, `event_shape` is its shape.
+
     arguments      the parameters and what they must be; a ValueError names what is wrong, unless `validate_args` is False.
     support        what `log_prob` takes; outside, it is a ValueError.
     has_rsample    whether `rsample` draws so that the gradient reaches the parameters.
@@ -33,9 +35,10 @@ class Distribution:
     arguments: Mapping[str, tuple[str, Check]] = {}
     has_rsample = False
 
-    def __init__(self, batch_shape: tuple[int, ...], validate_args: bool | None = None) -> None:
-        self.batch_shape = batch_shape
-        self.event_shape: tuple[int, ...] = ()
+    def __init__(
+        self, batch_shape: tuple[int, ...], validate_args: bool | None = None, event_shape: tuple[int, ...] = ()
+    ) -> None:
+        self.batch_shape, self.event_shape = batch_shape, event_shape
         self.validate = validate_args is not False
         if self.validate:
             for name, (expected, fits) in self.arguments.items():
@@ -43,19 +46,28 @@ class Distribution:
                 if value is not None and not bool(_all(fits(value.detach())).item()):
                     raise ValueError(f"{name} has elements that are not {expected}: {value}")
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what is drawn once: batch_shape + event_shape."""
+        return (*self.batch_shape, *self.event_shape)
+
     def support(self, value: Tensor) -> Tensor:
         """Where a value is possible."""
         return value == value
 
     def _check(self, value: Any) -> Tensor:
-        like = next(v for v in self.__dict__.values() if isinstance(v, Tensor))
-        given = value if isinstance(value, Tensor) else tensor(value, dtype=like.dtype, device=like.device)
+        if isinstance(value, Tensor):
+            given = value
+        else:
+            like = next((v for v in self.__dict__.values() if isinstance(v, Tensor)), None)
+            given = tensor(value) if like is None else tensor(value, dtype=like.dtype, device=like.device)
         if self.validate:
             try:
-                np.broadcast_shapes(given.shape, self.batch_shape)
+                np.broadcast_shapes(given.shape, self.shape)
             except ValueError:
+                event = f" + event_shape {self.event_shape}" if self.event_shape else ""
                 raise ValueError(
-                    f"value has shape {given.shape}, which does not broadcast with batch_shape {self.batch_shape}"
+                    f"value has shape {given.shape}, which does not broadcast with batch_shape {self.batch_shape}{event}"
                 ) from None
             if not bool(_all(self.support(given.detach())).item()):
                 raise ValueError(f"value has elements outside the support of {type(self).__name__}: {given}")
@@ -74,21 +86,21 @@ class Distribution:
         return self.variance.sqrt()
 
     def sample(self, sample_shape: Any = (), *, generator: Generator | None = None) -> Tensor:
-        """Values of shape sample_shape + batch_shape, without a gradient."""
+        """Values of shape sample_shape + batch_shape + event_shape, without a gradient."""
         with no_grad():
-            return self._draw((*sample_shape, *self.batch_shape), generator)
+            return self._draw((*sample_shape, *self.shape), generator)
 
     def rsample(self, sample_shape: Any = (), *, generator: Generator | None = None) -> Tensor:
         """As `sample`, with the gradient reaching the parameters. NotImplementedError where there is none."""
         if not self.has_rsample:
             raise NotImplementedError(f"{type(self).__name__} cannot be drawn from with a gradient; use sample()")
-        return self._draw((*sample_shape, *self.batch_shape), generator)
+        return self._draw((*sample_shape, *self.shape), generator)
 
     def _draw(self, shape: tuple[int, ...], generator: Generator | None) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} cannot be drawn from")
 
     def log_prob(self, value: Any) -> Tensor:
-        """The logarithm of the probability or density of values that broadcast with batch_shape."""
+        """The logarithm of the probability or density of values that broadcast with batch_shape + event_shape."""
         raise NotImplementedError(f"{type(self).__name__} has no log_prob")
 
     def entropy(self) -> Tensor:

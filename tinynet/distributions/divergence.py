@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from .. import ops
+from .. import linalg, ops
 from ..tensor import Tensor
-from .continuous import Normal, Uniform
-from .discrete import Bernoulli, Categorical
+from .continuous import Exponential, Laplace, LogNormal, Normal, Uniform
+from .discrete import Bernoulli, Categorical, OneHotCategorical
 from .distribution import Distribution
+from .multivariate import Independent, MultivariateNormal
 
 
 def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     """The mean under p of log p - log q, in nats. NotImplementedError for two kinds of distributions."""
-    if isinstance(p, Normal) and isinstance(q, Normal):
+    if isinstance(p, Independent) and isinstance(q, Independent):
+        if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
+            raise NotImplementedError("the divergence between events of different numbers of dimensions is not known")
+        return p._sum(kl_divergence(p.base_dist, q.base_dist))
+    if isinstance(p, MultivariateNormal) and isinstance(q, MultivariateNormal):
+        size = p.event_shape[0]
+        white = linalg.solve(q.scale_tril, p.scale_tril)
+        distance = linalg.solve(q.scale_tril, (q.loc - p.loc).unsqueeze(-1))
+        squares = (white**2).sum((-2, -1)) + (distance**2).sum((-2, -1))
+        return q._half_log_det() - p._half_log_det() + 0.5 * (squares - size)
+    if isinstance(p, OneHotCategorical) and isinstance(q, OneHotCategorical):
+        return kl_divergence(p.categories, q.categories)
+    if isinstance(p, Exponential) and isinstance(q, Exponential):
+        return q.rate / p.rate - 1 - ops.log(q.rate / p.rate)
+    if isinstance(p, Laplace) and isinstance(q, Laplace):
+        ratio, distance = p.scale / q.scale, ops.abs(p.loc - q.loc)
+        return -ops.log(ratio) + distance / q.scale + ratio * ops.exp(-distance / p.scale) - 1
+    if (isinstance(p, Normal) and isinstance(q, Normal)) or (isinstance(p, LogNormal) and isinstance(q, LogNormal)):
         ratio = (p.scale / q.scale) ** 2
         distance = ((p.loc - q.loc) / q.scale) ** 2
         return 0.5 * (ratio + distance - 1 - ops.log(ratio))
