@@ -109,9 +109,9 @@ class Profile:
                 row = self.ops.setdefault((op.__name__, way), Row())
                 row.calls, row.seconds = row.calls + 1, row.seconds + seconds
 
-    def _kernel(self, kernel: spec.KernelSpec, args: Any, params: Any, run: Callable[[], None]) -> None:
+    def _kernel(self, kernel: spec.KernelSpec, args: Any, params: Any, run: Callable[[], Any]) -> Any:
         start = time.perf_counter()
-        run()
+        result = run()
         self._wait(args)
         seconds = time.perf_counter() - start
         self._note(kernel.name, "kernel", start, seconds)
@@ -119,6 +119,7 @@ class Profile:
         row = self.kernels.setdefault(kernel.name, Row())
         row.calls, row.seconds = row.calls + 1, row.seconds + seconds
         row.flops, row.bytes = row.flops + cost.flops, row.bytes + cost.bytes
+        return result
 
     def _wait(self, args: Any) -> None:
         arrays = (a._array if isinstance(a, Tensor) else a for a in args)

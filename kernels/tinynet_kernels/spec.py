@@ -63,7 +63,8 @@ class KernelSpec:
     cpu, cuda   variant name -> "module:function". An implementation is called as `f(outputs, *args, **params)`
                 with a tuple of preallocated arrays that it must fill completely, and not at all if they are all
                 empty; the first variant is the default. On CUDA it may return a function `f(outputs, *args)` that does the
-                same at once for arrays that lie alike: of the same shapes, strides, dtypes and alignment to 16 bytes.
+                same at once for arrays that lie alike: on the same device, of the same shapes, strides and dtypes, as far
+                from a multiple of 16 bytes.
                 Modules are imported at the first call, so importing the package imports neither numba nor cupy.
     cost        `cost(*args, **params)` -> Cost.
     tensor_cores  "module:function" that computes on CUDA with float16 arrays, and float32 ones at a lower precision:
@@ -107,11 +108,11 @@ class KernelSpec:
         unknown `variant`.
         """
         key = None
-        if args and type(args[0]) is not np.ndarray and self.repeats:
+        if self.repeats and args and type(args[0]) is not np.ndarray:
             key = _signature(self.name, args, out, variant, precision, params)
             known = _known.get(key)
-            if known is not None and _watch is None:
-                return known(args, out, params)
+            if known is not None:
+                return known(self, args, out, params)
         kind, like = self._device(args)
         if not isinstance(like, np.ndarray) and like.data.device_id != load("cupy.cuda.runtime:getDevice")():
             with like.device:
@@ -123,21 +124,24 @@ class KernelSpec:
             outputs = tuple([self._empty(shape, dtype, kind, like) for shape, dtype in wanted])
         else:
             outputs = self._given(out, wanted, kind, like)
-        run: Callable[..., None] = self.implementation(kind, variant)
+        run = self.implementation(kind, variant)
         if precision != "highest" or outputs[0].dtype == _HALF:
             run = partial(self._narrow, run, kind, variant, precision)
         if any([output.size for output in outputs]):
-            if _watch is None:
-                run(outputs, *args, **params)
-            else:
-                _watch(self, args, params, partial(run, outputs, *args, **params))
+            launch = self._start(run, outputs, args, params)
             if key is not None:
                 if len(_known) >= MOST_KNOWN:
                     _known.clear()
-                _known[key] = _Known(run, wanted)
+                _known[key] = _Known(run, wanted, launch)
         return outputs if len(outputs) > 1 else outputs[0]
 
-    def implementation(self, kind: str, variant: str | None = None) -> Callable[..., None]:
+    def _start(self, run: Callable[..., Any], outputs: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Runs an implementation, watched if kernels are, and returns what it returns."""
+        if _watch is None:
+            return run(outputs, *args, **params)
+        return _watch(self, args, params, partial(run, outputs, *args, **params))
+
+    def implementation(self, kind: str, variant: str | None = None) -> Callable[..., Any]:
         """The function behind `variant` (default: the first) on device kind "cpu" or "cuda"."""
         table = self.cpu if kind == "cpu" else self.cuda
         if variant is None:
@@ -216,52 +220,56 @@ _known: dict[Any, _Known] = {}  # calls that have passed their checks, by their 
 class _Known:
     """A call that has passed its checks, made again with arrays that lie alike: its outputs are allocated, and it runs."""
 
-    def __init__(self, run: Callable[..., Any], wanted: Outputs) -> None:
-        self.run, self.wanted, self.nothing = run, wanted, (None,) * len(wanted)
-        self.again: Callable[..., None] | None = None  # what the implementation has returned
+    def __init__(self, run: Callable[..., Any], wanted: Outputs, launch: Callable[..., None] | None) -> None:
+        self.run, self.wanted = run, wanted
+        self.launch = launch  # what the implementation has returned
 
-    def __call__(self, args: Any, out: Any, params: Any) -> Any:
-        given = self.nothing if out is None else out if type(out) is tuple else (out,)
-        outputs = tuple([load("cupy:empty")(*w) if o is None else o for o, w in zip(given, self.wanted)])
-        if self.again is not None:
-            self.again(outputs, *args)
+    def __call__(self, spec: KernelSpec, args: tuple[Any, ...], out: Any, params: dict[str, Any]) -> Any:
+        if out is None:
+            outputs = tuple([load("cupy:empty")(shape, dtype) for shape, dtype in self.wanted])
+        elif type(out) is not tuple:
+            outputs = (out,)
         else:
-            self.again = self.run(outputs, *args, **params)
+            outputs = tuple([load("cupy:empty")(*w) if o is None else o for o, w in zip(out, self.wanted)])
+        if self.launch is None:
+            self.launch = spec._start(self.run, outputs, args, params)
+        elif _watch is None:
+            self.launch(outputs, *args)
+        else:
+            _watch(spec, args, params, partial(self.launch, outputs, *args))
         return outputs if len(outputs) > 1 else outputs[0]
 
 
-def _signature(name: str, args: Any, out: Any, variant: str | None, precision: str, params: dict[str, Any]) -> Any:
-    """All that the checks and the launch of a call depend on, if its arrays are CuPy's and on the current device; else None.
+def _signature(
+    name: str, args: tuple[Any, ...], out: Any, variant: str | None, precision: str, params: dict[str, Any]
+) -> tuple[Any, ...] | None:
+    """All that the checks and the launch of a call depend on, if its arrays are CuPy's; else None.
 
     What is no array is told apart by how it is written, because 1 equals 1.0 and True.
     """
     array = type(args[0])
     if array.__module__ != "cupy":
         return None
-    device = load("cupy.cuda.runtime:getDevice")()
-    found: list[Any] = [name, variant, precision, device, len(args), *params]
-    for a in (*args, *out) if type(out) is tuple else (*args, out):
+    given = out if type(out) is tuple else (out,)
+    found: list[Any] = [name, variant, precision, load("cupy.cuda.runtime:getDevice")(), len(args), *params]
+    for a in (*args, *given, *params.values()):
         if type(a) is array:
             memory = a.data
-            if memory.device_id != device:
-                return None
-            found += a.shape, a.strides, a.dtype, memory.ptr % 16
-        elif a is None:
-            found.append(None)
+            found += a.shape, a.strides, a.dtype, memory.device_id, memory.ptr % 16
+        elif a is None or a is True or a is False:
+            found.append(a)
         elif type(a) in _NOT_ARRAYS:
             found.append(repr(a))
         else:
             return None
-    for value in params.values():
-        found.append(value if value is None or type(value) is bool else repr(value))
     return tuple(found)
 
 
-_watch: Callable[[KernelSpec, Any, Any, Callable[[], None]], None] | None = None
+_watch: Callable[[KernelSpec, Any, Any, Callable[[], Any]], Any] | None = None
 
 
-def set_watch(watch: Callable[[KernelSpec, Any, Any, Callable[[], None]], None] | None) -> None:
-    """Has `watch(spec, args, params, run)` called for every kernel, which is to call `run()`; None: no longer."""
+def set_watch(watch: Callable[[KernelSpec, Any, Any, Callable[[], Any]], Any] | None) -> None:
+    """Has `watch(spec, args, params, run)` called for every kernel, which is to return `run()`; None: no longer."""
     global _watch
     _watch = watch
 

@@ -17,6 +17,7 @@ import pytest
 import tinynet_kernels
 from tests.conftest import NO_CUDA
 from tinynet.device import simulated
+from tinynet_kernels import spec
 from tinynet_kernels.runtime import tiles, tuning
 from tinynet_kernels.runtime.tuning import Plan, Product, Tuner
 
@@ -45,12 +46,8 @@ def forced(monkeypatch: pytest.MonkeyPatch) -> Callable[[tiles.Tile, int], None]
             length = -(-product.k // splits // tile.depth) * tile.depth
             return Plan(tile, splits, length)
 
-        from tinynet_kernels.conv2d import cuda as conv2d
-        from tinynet_kernels.matmul import cuda as matmul
-
         monkeypatch.setattr(tuning, "plan", plan)
-        for module in (matmul, conv2d):
-            monkeypatch.setattr(module, "_known", tuning.Known())
+        monkeypatch.setattr(spec, "_known", {})
 
     return force
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,10 @@ from ..runtime.cuda import (
     Pointer,
     Real,
     aligned,
-    contiguous,
     cuda,
-    finish,
     kernel,
     module,
-    writable,
+    repeatable,
 )
 from ..runtime.last_block import counters
 from ..runtime.primitives import fetch_add, load, load4, quotient, relu_if, select, store, store4
@@ -324,30 +323,25 @@ def _gradient(dtype: Any, lanes: int, wide: bool) -> Kernel:
     return batch_norm_grad
 
 
+@repeatable
 def batch_norm_stats(
     outputs: Any, x: Any, running_mean: Any = None, running_variance: Any = None, *, momentum: float = 0.1
-) -> None:
-    n, channels, *spatial = x.shape
+) -> Callable[..., None]:
+    dtype, (n, channels, *spatial) = x.dtype, x.shape
     pixels = int(np.prod(spatial))
     lanes, blocks, images, parts = shares_of(n, channels, pixels)
-    written = [writable(o) for o in outputs]
     follows = running_mean is not None
-    _statistics(x.dtype, lanes)(
-        blocks * parts,
-        contiguous(x),
-        contiguous(running_mean),
-        contiguous(running_variance),
-        *(written if follows else (*written, None, None)),
-        module().empty((parts, 3, channels), x.dtype),
-        counters(),
-        *(n, channels, pixels, images, parts),
-        follows,
-        momentum,
-    )
-    for output, result in zip(outputs, written):
-        finish(output, result)
+    numbers = n, channels, pixels, images, parts, follows, momentum
+    start = _statistics(dtype, lanes).prepared(x, blocks * parts, *numbers)
+
+    def launch(outputs: Any, x: Any, running_mean: Any = None, running_variance: Any = None) -> None:
+        written = outputs if follows else (*outputs, None, None)
+        start(x, running_mean, running_variance, *written, module().empty((parts, 3, channels), dtype), counters())
+
+    return launch
 
 
+@repeatable
 def batch_norm(
     outputs: Any,
     x: Any,
@@ -359,27 +353,28 @@ def batch_norm(
     *,
     eps: float,
     activation: str | None = None,
-) -> None:
-    (y,) = outputs
-    x, y_out = contiguous(x), writable(y)
-    relu = activation == "relu" and residual is None
-    pixels, wide = _pixels(x, y_out)
+) -> Callable[..., None]:
+    relu = activation == "relu"
+    pixels, wide = _pixels(x, *outputs)
     lanes, blocks, images, parts = shares_of(x.shape[0], x.shape[1], pixels, MANY_BLOCKS, 4 if wide else 1)
-    _normalisation(x.dtype, lanes, wide)(
-        blocks * parts,
-        x,
-        *map(contiguous, (mean, variance, weight, bias)),
-        y_out,
-        *(x.shape[0], x.shape[1], pixels, images, parts),
-        *(weight is not None, bias is not None, relu, eps),
-    )
-    if residual is not None:
-        y_out += residual
-        if activation == "relu":
-            module().maximum(y_out, 0, out=y_out)
-    finish(y, y_out)
+    options = weight is not None, bias is not None, relu and residual is None, eps
+    numbers = *x.shape[:2], pixels, images, parts, *options
+    start = _normalisation(x.dtype, lanes, wide).prepared(x, blocks * parts, *numbers)
+
+    def launch(
+        outputs: Any, x: Any, mean: Any, variance: Any, weight: Any = None, bias: Any = None, residual: Any = None
+    ) -> None:
+        (y,) = outputs
+        start(x, mean, variance, weight, bias, y)
+        if residual is not None:
+            y += residual
+            if relu:
+                module().maximum(y, 0, out=y)
+
+    return launch
 
 
+@repeatable
 def batch_norm_grad(
     outputs: Any,
     gy: Any,
@@ -392,28 +387,27 @@ def batch_norm_grad(
     *,
     eps: float,
     activation: str | None = None,
-) -> None:
-    if y is not None:
-        gy = outputs[3][...] = module().where(y > 0, gy, gy.dtype.type(0))
-        activation = None
-    gy, x = contiguous(gy), contiguous(x)
-    n, channels = x.shape[:2]
-    gx, gw, gb = written = [writable(o) for o in outputs[:3]]
-    pixels, wide = _pixels(gy, x, gx)
-    vectors = [contiguous(v) for v in (mean, variance, weight, bias)]
-    options = weight is not None, bias is not None, activation == "relu", eps
+) -> Callable[..., None]:
+    dtype, (n, channels, *_) = x.dtype, x.shape
+    pixels, wide = _pixels(x, outputs[0], gy if y is None else None)
+    options = weight is not None, bias is not None, activation == "relu" and y is None, eps
     width = 4 if wide else 1
     lanes, blocks, images, parts = shares_of(n, channels, pixels, width=width)
-    shares = module().empty((parts, 2, channels), x.dtype)
-    _sums(x.dtype, lanes, wide)(
-        blocks * parts, gy, x, *vectors, gw, gb, shares, counters(), n, channels, pixels, images, parts, *options
-    )
+    add = _sums(dtype, lanes, wide).prepared(x, blocks * parts, n, channels, pixels, images, parts, *options)
+    shares = parts, 2, channels
     lanes, blocks, images, parts = shares_of(n, channels, pixels, MANY_BLOCKS, width)
-    _gradient(x.dtype, lanes, wide)(
-        blocks * parts, gy, x, *vectors, gw, gb, gx, n, channels, pixels, images, parts, *options
-    )
-    for output, result in zip(outputs, written):
-        finish(output, result)
+    pass_on = _gradient(dtype, lanes, wide).prepared(x, blocks * parts, n, channels, pixels, images, parts, *options)
+
+    def launch(
+        outputs: Any, gy: Any, x: Any, mean: Any, variance: Any, weight: Any = None, bias: Any = None, y: Any = None
+    ) -> None:
+        gx, gw, gb, *rest = outputs
+        if y is not None:
+            gy = rest[0][...] = module().where(y > 0, gy, gy.dtype.type(0))
+        add(gy, x, mean, variance, weight, bias, gw, gb, module().empty(shares, dtype), counters())
+        pass_on(gy, x, mean, variance, weight, bias, gw, gb, gx)
+
+    return launch
 
 
 def _pixels(*images: Any) -> tuple[int, bool]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy import int32
 
-from ..runtime.cuda import Int32Pointer, Kernel, Pointer, blocks_for, contiguous, cuda, finish, kernel, module, writable
+from ..runtime.cuda import Int32Pointer, Kernel, Pointer, blocks_for, cuda, kernel, module, repeatable
 from ..runtime.last_block import counters
 from ..runtime.primitives import fetch_add, quotient, select
 
@@ -103,19 +104,16 @@ def _kernel(dtype: Any, lanes: int, masked: bool) -> Kernel:
     return channel_sum
 
 
-def channel_sum(outputs: Any, x: Any) -> None:
-    (sums,) = outputs
-    _run(sums, contiguous(x), None, None, None, None)
+@repeatable
+def channel_sum(outputs: Any, x: Any) -> Callable[..., None]:
+    launch = _launch(x, False, None)
+    return lambda outputs, x: launch(x, None, None, *outputs, None, None)
 
 
-def relu_grad(outputs: Any, gy: Any, y: Any, weight: Any = None) -> None:
-    gx, sums, *rest = outputs
-    gx_out = writable(gx)
-    swapped = writable(rest[0]) if rest else None
-    _run(sums, contiguous(gy), contiguous(y), gx_out, contiguous(weight), swapped)
-    finish(gx, gx_out)
-    if rest:
-        finish(rest[0], swapped)
+@repeatable
+def relu_grad(outputs: Any, gy: Any, y: Any, weight: Any = None) -> Callable[..., None]:
+    launch = _launch(gy, True, weight)
+    return lambda outputs, gy, y, weight=None: launch(gy, y, *outputs[:2], weight, *(outputs[2:] or (None,)))
 
 
 def shares_of(
@@ -131,17 +129,19 @@ def shares_of(
     return lanes, blocks, images, max(1, blocks_for(n, images))
 
 
-def _run(sums: Any, x: Any, y: Any, out: Any, weight: Any, swapped: Any) -> None:
+def _launch(x: Any, masked: bool, weight: Any) -> Callable[..., None]:
+    """The launch for arrays like these: of x, y, out, sums, weight and swapped, as the kernel has them."""
     n, channels, *spatial = x.shape
-    pixels = int(np.prod(spatial))
+    pixels, dtype = int(np.prod(spatial)), x.dtype
     lanes, blocks, images, parts = shares_of(n, channels, pixels)
-    sums_out = writable(sums)
-    shares = None if parts == 1 else module().empty((parts, channels), x.dtype)
-    ticket = None if parts == 1 else counters()
-    run = _kernel(x.dtype, lanes, y is not None)
     outs, ins, *kernel = (0, 0) if weight is None else weight.shape
     taps, work = int(np.prod(kernel)), blocks * parts
     extra = 0 if weight is None else blocks_for(weight.size, 4 * THREADS)
-    arrays = x, y, out, sums_out, shares, ticket, weight, swapped
-    run(work + extra, *arrays, n, channels, pixels, images, parts, outs, ins, taps, work)
-    finish(sums, sums_out)
+    numbers = n, channels, pixels, images, parts, outs, ins, taps, work
+    start = _kernel(dtype, lanes, masked).prepared(x, work + extra, *numbers)
+
+    def launch(x: Any, y: Any, out: Any, sums: Any, weight: Any, swapped: Any) -> None:
+        shares, ticket = (None, None) if parts == 1 else (module().empty((parts, channels), dtype), counters())
+        start(x, y, out, sums, shares, ticket, weight, swapped)
+
+    return launch

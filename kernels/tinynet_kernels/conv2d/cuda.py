@@ -15,81 +15,70 @@ from typing import Any
 import numpy as np
 
 from ..runtime import tuning
-from ..runtime.cuda import aligned, blocks_for, contiguous, finish, lasting, module, unmoved, writable
+from ..runtime.cuda import aligned, blocks_for, lasting, module, repeatable
 from ..runtime.last_block import parts_of
 from . import direct, naive, tables, tiled
 from .geometry import Geometry, geometry
 from .tables import Tables
 
-_known = tuning.Known()
 
-
-def conv2d(outputs: Any, x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any) -> Any:
-    (y,) = outputs
+@repeatable
+def conv2d(
+    outputs: Any, x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any
+) -> Callable[..., Any]:
     g = geometry(x.shape, w.shape, **params)
     if g.flops == 0 or not tables.fits(g):
-        conv2d_naive(outputs, x, w, bias, activation=activation, **params)
-        return None
-    given = y, x, w, bias
-    y_out, x, w, bias = writable(y), contiguous(x), contiguous(w), contiguous(bias)
-    key = "forward", g, x.dtype, _device(x), bias is None, activation, aligned(w)
-    launch = _known.get(key)
-    if launch is None:
-        launch = _gathered_product(g, _forward_tables(g, x), x, w, bias, y_out, activation == "relu")
-        _known.keep(key, launch)
-    launch(x, w, bias, y_out)
-    finish(y, y_out)
-    if not tuning.settled() or not unmoved(given, (y_out, x, w, bias)):
-        return None
+        return functools.partial(conv2d_naive, activation=activation, **params)
+    (y,) = outputs
+    launch = _gathered_product(g, _forward_tables(g, x), x, w, bias, y, activation == "relu")
     return lambda outputs, x, w, bias=None: launch(x, w, bias, *outputs)
 
 
-def conv2d_input_grad(outputs: Any, gy: Any, w: Any, input_shape: Sequence[int], **params: Any) -> Any:
-    (gx,) = outputs
+def conv2d_input_grad(
+    outputs: Any, gy: Any, w: Any, input_shape: Sequence[int], **params: Any
+) -> Callable[..., None] | None:
     g = geometry(input_shape, w.shape, **params)
     if g.flops == 0 or not tables.fits(g):
-        conv2d_input_grad_naive(outputs, gy, w, input_shape, **params)
-        return None
-    given = gx, gy, w
-    gx_out, gy = writable(gx), contiguous(gy)
-    o, c, kh, kw = g.w_shape
-    split = w.reshape(g.groups, o // g.groups, c, kh, kw).transpose(0, 2, 1, 3, 4)  # (groups, C, O, KH, KW)
+        return conv2d_input_grad_naive(outputs, gy, w, input_shape, **params)
     phases = _phases(_one_image(g), _device(gy))
-    if not all(t.taps for t in phases):
-        gx_out.fill(0)  # pixels between the windows
-    launch: Any = None
-    for i, t in enumerate(phases):
-        if t.taps:
-            weights = contiguous(tables.used(split, t.taps))
-            key = i, g, gy.dtype, _device(gy), aligned(weights)
-            launch = _known.get(key)
-            if launch is None:
-                launch = _gathered_product(g, t, gy, weights, None, gx_out, False, whole=len(phases) == 1)
-                _known.keep(key, launch)
-            launch(gy, weights, None, gx_out)
-    finish(gx, gx_out)
-    if len(phases) > 1 or launch is None or not tuning.settled() or not unmoved(given, (gx_out, gy, weights)):
+
+    def weights(w: Any) -> list[Any]:
+        """Of the taps of each phase: (groups, C, O, KH, KW)."""
+        split = w.reshape(g.groups, g.w_shape[0] // g.groups, *g.w_shape[1:]).swapaxes(1, 2)
+        return [tables.used(split, t.taps) for t in phases]
+
+    launch = _sum_over_taps(outputs, gy, *weights(w), g=g, phases=phases)
+    if launch is None:
         return None
-    return lambda outputs, gy, w, _: launch(gy, w, None, *outputs)
+    return lambda outputs, gy, w, _: launch(outputs, gy, *weights(w))
 
 
-def conv2d_weight_grad(outputs: Any, x: Any, gy: Any, weight_shape: Sequence[int], **params: Any) -> Any:
-    (gw,) = outputs
+@repeatable
+def _sum_over_taps(outputs: Any, gy: Any, *weights: Any, g: Geometry, phases: list[Tables]) -> Callable[..., None]:
+    """The gradient of the input from the weights of each phase."""
+    (gx,) = outputs
+    whole = len(phases) == 1
+    launches = [
+        _gathered_product(g, t, gy, w, None, gx, False, whole) if t.taps else None for t, w in zip(phases, weights)
+    ]
+
+    def launch(outputs: Any, gy: Any, *weights: Any) -> None:
+        (gx,) = outputs
+        if None in launches:
+            gx.fill(0)  # pixels between the windows
+        for start, w in zip(launches, weights):
+            if start is not None:
+                start(gy, w, None, gx)
+
+    return launch
+
+
+@repeatable
+def conv2d_weight_grad(outputs: Any, x: Any, gy: Any, weight_shape: Sequence[int], **params: Any) -> Callable[..., Any]:
     g = geometry(x.shape, weight_shape, **params)
     if g.flops == 0 or not tables.fits(g):
-        conv2d_weight_grad_naive(outputs, x, gy, weight_shape, **params)
-        return None
-    given = x, gy, gw
-    x, gy, gw_out = contiguous(x), contiguous(gy), writable(gw)
-    key = "weight_grad", g, x.dtype, _device(x)
-    launch = _known.get(key)
-    if launch is None:
-        launch = _sum_over_pixels(g, _forward_tables(g, x), x, gy, gw_out)
-        _known.keep(key, launch)
-    launch(x, gy, gw_out)
-    finish(gw, gw_out)
-    if not tuning.settled() or not unmoved(given, (x, gy, gw_out)):
-        return None
+        return functools.partial(conv2d_weight_grad_naive, **params)
+    launch = _sum_over_pixels(g, _forward_tables(g, x), x, gy, *outputs)
     return lambda outputs, x, gy, _: launch(x, gy, *outputs)
 
 
@@ -183,33 +172,34 @@ def _tables(kind: str, shape: Geometry, phase: tuple[int, int], device: int) -> 
     return dataclasses.replace(host, **dict(zip(names, moved)))
 
 
+@repeatable
 def conv2d_naive(
     outputs: Any, x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any
-) -> None:
+) -> Callable[..., None]:
     (y,) = outputs
-    g = geometry(x.shape, w.shape, **params)
-    y_out = writable(y)
-    arrays = contiguous(x), contiguous(w), contiguous(bias), y_out
-    naive.forward(blocks_for(y.size, 256), *arrays, *_numbers(g), bias is not None, activation == "relu", y.size)
-    finish(y, y_out)
+    numbers = *_numbers(geometry(x.shape, w.shape, **params)), bias is not None, activation == "relu", y.size
+    start = naive.forward.prepared(x, blocks_for(y.size, 256), *numbers)
+    return lambda outputs, x, w, bias=None: start(x, w, bias, *outputs)
 
 
-def conv2d_input_grad_naive(outputs: Any, gy: Any, w: Any, input_shape: Sequence[int], **params: Any) -> None:
+@repeatable
+def conv2d_input_grad_naive(
+    outputs: Any, gy: Any, w: Any, input_shape: Sequence[int], **params: Any
+) -> Callable[..., None]:
     (gx,) = outputs
-    g = geometry(input_shape, w.shape, **params)
-    gx_out = writable(gx)
-    naive.input_grad(blocks_for(gx.size, 256), contiguous(gy), contiguous(w), gx_out, *_numbers(g), gx.size)
-    finish(gx, gx_out)
+    numbers = *_numbers(geometry(input_shape, w.shape, **params)), gx.size
+    start = naive.input_grad.prepared(gy, blocks_for(gx.size, 256), *numbers)
+    return lambda outputs, gy, w, _: start(gy, w, *outputs)
 
 
-def conv2d_weight_grad_naive(outputs: Any, x: Any, gy: Any, weight_shape: Sequence[int], **params: Any) -> None:
+@repeatable
+def conv2d_weight_grad_naive(
+    outputs: Any, x: Any, gy: Any, weight_shape: Sequence[int], **params: Any
+) -> Callable[..., None]:
     (gw,) = outputs
-    g = geometry(x.shape, weight_shape, **params)
-    gw_out = writable(gw)
-    naive.weight_grad(
-        blocks_for(gw.size, 256), contiguous(x), contiguous(gy), gw_out, *_numbers(g), g.x_shape[0], gw.size
-    )
-    finish(gw, gw_out)
+    numbers = *_numbers(geometry(x.shape, weight_shape, **params)), x.shape[0], gw.size
+    start = naive.weight_grad.prepared(x, blocks_for(gw.size, 256), *numbers)
+    return lambda outputs, x, gy, _: start(x, gy, *outputs)
 
 
 def _numbers(g: Geometry) -> tuple[int, ...]:

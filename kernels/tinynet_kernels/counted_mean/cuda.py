@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,10 @@ from ..runtime.cuda import (
     Kernel,
     Pointer,
     blocks_for,
-    contiguous,
     cuda,
-    finish,
     kernel,
     module,
-    writable,
+    repeatable,
 )
 from ..runtime.last_block import counters
 from ..runtime.primitives import fetch_add
@@ -95,14 +94,15 @@ def _kernel(dtype: Any) -> Kernel:
     return counted_mean
 
 
-def counted_mean(outputs: Any, loss: Any, labels: Any, *, ignore_index: int = -100) -> None:
-    written = [writable(output) for output in outputs]
-    blocks = max(1, min(blocks_for(loss.size, ROWS), MOST_BLOCKS))
-    several = blocks > 1
-    parts = module().empty(blocks, loss.dtype) if several else None
-    counts = module().empty(blocks, np.int32) if several else None
-    labels = labels if labels.dtype == np.int64 else labels.astype(np.int64)
-    arrays = contiguous(loss), contiguous(labels), *written, parts, counts, counters() if several else None
-    _kernel(loss.dtype)(blocks, *arrays, loss.size, ignore_index)
-    for output, result in zip(outputs, written):
-        finish(output, result)
+@repeatable
+def counted_mean(outputs: Any, loss: Any, labels: Any, *, ignore_index: int = -100) -> Callable[..., None]:
+    dtype, blocks = loss.dtype, max(1, min(blocks_for(loss.size, ROWS), MOST_BLOCKS))
+    start = _kernel(dtype).prepared(loss, blocks, loss.size, ignore_index)
+
+    def launch(outputs: Any, loss: Any, labels: Any) -> None:
+        shares = (None,) * 3
+        if blocks > 1:
+            shares = module().empty(blocks, dtype), module().empty(blocks, np.int32), counters()
+        start(loss, labels.astype(np.int64, copy=False), *outputs, *shares)
+
+    return launch

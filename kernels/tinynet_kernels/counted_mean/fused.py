@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,10 @@ from ..runtime.cuda import (
     Pointer,
     Real,
     blocks_for,
-    contiguous,
     cuda,
-    finish,
     kernel,
     module,
-    writable,
+    repeatable,
 )
 from ..runtime.last_block import counters
 from ..runtime.primitives import fetch_add, shuffle_xor
@@ -154,15 +153,16 @@ def _kernel(dtype: Any, team: int) -> Kernel:
     return mean_cross_entropy
 
 
+@repeatable
 def mean_cross_entropy(
     outputs: Any, logits: Any, labels: Any, *, ignore_index: int = -100, label_smoothing: float = 0.0
-) -> None:
-    written = [writable(output) for output in outputs]
-    rows, classes = logits.shape
+) -> Callable[..., None]:
+    dtype, (rows, classes) = logits.dtype, logits.shape
     team = SHORT_TEAM if THREADS // SHORT_TEAM * classes <= KEPT else WARP
     blocks = blocks_for(rows, THREADS // team)
-    labels = labels if labels.dtype == np.int64 else labels.astype(np.int64)
-    arrays = contiguous(logits), contiguous(labels), *written, module().empty(blocks, logits.dtype), counters()
-    _kernel(logits.dtype, team)(blocks, *arrays, rows, classes, ignore_index, label_smoothing)
-    for output, result in zip(outputs, written):
-        finish(output, result)
+    start = _kernel(dtype, team).prepared(logits, blocks, rows, classes, ignore_index, label_smoothing)
+
+    def launch(outputs: Any, logits: Any, labels: Any) -> None:
+        start(logits, labels.astype(np.int64, copy=False), *outputs, module().empty(blocks, dtype), counters())
+
+    return launch

@@ -8,14 +8,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from ..runtime import tuning
-from ..runtime.cuda import aligned, blocks_for, contiguous, finish, layout, module, unmoved, writable
+from ..runtime.cuda import aligned, blocks_for, contiguous, finish, module, repeatable, writable
 from ..runtime.last_block import parts_of
 from . import naive, tiled
 
 MAX_BATCHES = 65535  # blocks in y and z
 Launch: TypeAlias = Callable[[Any, Any, Any, Any], None]  # of a, b, bias and y
-
-_known = tuning.Known()  # for contiguous operands
 
 
 def matmul(
@@ -26,29 +24,24 @@ def matmul(
     transpose_a: bool = False,
     transpose_b: bool = False,
     activation: str | None = None,
-) -> Any:
+) -> Callable[..., None] | None:
+    batch = outputs[0].shape[:-2]
+    turned_a, turned_b = _is_transposed(a), _is_transposed(b)
+    view_a, view_b = _view(a, turned_a, batch), _view(b, turned_b, batch)
+    turned = transpose_a != turned_a, transpose_b != turned_b
+    launch = _product(outputs, view_a, view_b, bias, turned=turned, activation=activation)
+    if launch is None or (view_a is a and view_b is b):
+        return launch
+    return lambda outputs, a, b, bias=None: launch(outputs, _view(a, turned_a, batch), _view(b, turned_b, batch), bias)
+
+
+@repeatable
+def _product(
+    outputs: Any, a: Any, b: Any, bias: Any, *, turned: tuple[bool, bool], activation: str | None
+) -> Callable[..., None]:
     (y,) = outputs
-    found = layout(y, a, b) if bias is None or bias.flags.c_contiguous else None
-    key = y.dtype, y.shape, a.shape, b.shape, bias is None, transpose_a, transpose_b, activation, found
-    launch = _known.get(key)
-    if launch is not None:
-        launch(a, b, bias, y)
-        return _again(launch)
-    call = _Call(y, a, b, bias, transpose_a, transpose_b, activation)
-    if call.sizes.k == 0:
-        _run_naive(call)
-    else:
-        launch = _choose(call)
-        launch(call.a, call.b, call.bias, call.y)
-        if found is not None and call.a is a and call.b is b:
-            _known.keep(key, launch)
-    finish(y, call.y)
-    if launch is None or not tuning.settled() or not unmoved((y, a, b, bias), (call.y, call.a, call.b, call.bias)):
-        return None
-    return _again(launch)
-
-
-def _again(launch: Launch) -> Callable[..., None]:
+    call = _Call(y, a, b, bias, *turned, activation)
+    launch = _choose(call) if call.sizes.k else _naive(call)
     return lambda outputs, a, b, bias=None: launch(a, b, bias, *outputs)
 
 
@@ -84,7 +77,7 @@ def _prepared(call: _Call, wide: bool, plan: tuning.Plan) -> Launch:
 def matmul_naive(outputs: Any, a: Any, b: Any, bias: Any = None, **params: Any) -> None:
     (y,) = outputs
     call = _Call(y, a, b, bias, **params)
-    _run_naive(call)
+    _naive(call)(call.a, call.b, call.bias, call.y)
     finish(y, call.y)
 
 
@@ -100,13 +93,12 @@ def _launches(sizes: _Sizes, plan: tuning.Plan) -> list[tuple[tuple[int, int, in
     ]
 
 
-def _run_naive(call: _Call) -> None:
+def _naive(call: _Call) -> Launch:
     m, n, k, lda, ldb, a_batch, b_batch, _ = call.sizes
     a_steps = (1, lda) if call.transpose_a else (lda, 1)
     b_steps = (1, ldb) if call.transpose_b else (ldb, 1)
-    arrays = call.a, call.b, call.bias, call.y
     numbers = m, n, k, a_batch, *a_steps, b_batch, *b_steps, call.bias is not None, call.relu, call.y.size
-    naive.matmul(blocks_for(call.y.size, 256), *arrays, *numbers)
+    return naive.matmul.prepared(call.y, blocks_for(call.y.size, 256), *numbers)
 
 
 class _Sizes(NamedTuple):
@@ -142,15 +134,15 @@ class _Call:
         transpose_b: bool = False,
         activation: str | None = None,
     ) -> None:
-        self.transpose_a, self.transpose_b, self.relu = transpose_a, transpose_b, activation == "relu"
-        # A transposed view of contiguous memory is read as it lies.
-        if _is_transposed(a):
-            a, self.transpose_a = a.swapaxes(-1, -2), not transpose_a
-        if _is_transposed(b):
-            b, self.transpose_b = b.swapaxes(-1, -2), not transpose_b
-        self.y, self.bias = writable(y), contiguous(bias)
         batch = y.shape[:-2]
-        self.a, self.b = _stack(a, batch), _stack(b, batch)
+        turned_a, turned_b = _is_transposed(a), _is_transposed(b)
+        a, b = _view(a, turned_a, batch), _view(b, turned_b, batch)
+        self.transpose_a, self.transpose_b, self.relu = (
+            transpose_a != turned_a,
+            transpose_b != turned_b,
+            activation == "relu",
+        )
+        self.y, self.a, self.b, self.bias = writable(y), contiguous(a), contiguous(b), contiguous(bias)
         self.sizes = _sizes(y.shape, self.a.shape, self.b.shape, self.transpose_a)
 
 
@@ -162,12 +154,15 @@ def _sizes(y: tuple[int, ...], a: tuple[int, ...], b: tuple[int, ...], transpose
 
 
 def _is_transposed(array: Any) -> bool:
+    """Whether its matrices lie in memory as their transposes do, and are read as those."""
     return not array.flags.c_contiguous and bool(array.swapaxes(-1, -2).flags.c_contiguous)
 
 
-def _stack(array: Any, batch: tuple[int, ...]) -> Any:
-    """The contiguous array, as many matrices as there are products or one for all."""
+def _view(array: Any, transposed: bool, batch: tuple[int, ...]) -> Any:
+    """The matrices of an operand, or their transposes: as many as there are products, or one for all."""
+    if transposed:
+        array = array.swapaxes(-1, -2)
     shape = array.shape
     if shape[:-2] != batch and math.prod(shape[:-2]) != 1:
         array = module().broadcast_to(array, (*batch, *shape[-2:]))
-    return contiguous(array)
+    return array

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy import int32
@@ -12,12 +13,10 @@ from ..runtime.cuda import (
     Pointer,
     aligned,
     blocks_for,
-    contiguous,
     cuda,
-    finish,
     kernel,
     module,
-    writable,
+    repeatable,
 )
 from ..runtime.last_block import counters
 from ..runtime.primitives import quotient, zero
@@ -40,86 +39,76 @@ def _numbers(g: Geometry) -> tuple[int, ...]:
     return (*g.x_shape[2:], *g.y_shape[2:], *g.kernel, *g.stride, *g.padding, *g.dilation)
 
 
-def max_pool2d(outputs: Any, x: Any, kernel_size: Any, **params: Any) -> None:
-    y, indices = outputs
+@repeatable
+def max_pool2d(outputs: Any, x: Any, kernel_size: Any, **params: Any) -> Callable[..., Any]:
     g = geometry(x.shape, kernel_size, **params)
     split = bands.of_outputs(g)
     if split is None:
-        max_pool2d_naive(outputs, x, kernel_size, **params)
-        return
-    x, y_out, indices_out = contiguous(x), writable(y), writable(indices)
-    run = bands.pool(x.dtype, aligned(x, y_out, indices_out))
-    run(split.blocks, x, y_out, indices_out, *_numbers(g), split.planes, split.per_block, split.rows)
-    finish(y, y_out)
-    finish(indices, indices_out)
+        return functools.partial(max_pool2d_naive, **params)
+    run = bands.pool(x.dtype, aligned(x, *outputs))
+    start = run.prepared(x, split.blocks, *_numbers(g), split.planes, split.per_block, split.rows)
+    return lambda outputs, x, _: start(x, *outputs)
 
 
+@repeatable
 def max_pool2d_grad(
     outputs: Any, gy: Any, indices: Any, input_shape: Sequence[int], kernel_size: Any, **params: Any
-) -> None:
-    (gx,) = outputs
+) -> Callable[..., Any]:
     g = geometry(input_shape, kernel_size, **params)
     split = bands.of_inputs(g)
     if split is None:
-        max_pool2d_grad_naive(outputs, gy, indices, input_shape, kernel_size, **params)
-        return
-    gy, indices, gx_out = contiguous(gy), contiguous(indices), writable(gx)
-    run = bands.pool_grad(gy.dtype, aligned(gy, indices, gx_out))
-    numbers = *_numbers(g), split.planes, split.per_block, split.rows
-    run(split.blocks, gy, indices, gx_out, *(None,) * 6, *numbers, *(0,) * 5)
-    finish(gx, gx_out)
+        return functools.partial(max_pool2d_grad_naive, **params)
+    run = bands.pool_grad(gy.dtype, aligned(gy, indices, *outputs))
+    start = run.prepared(gy, split.blocks, *_numbers(g), split.planes, split.per_block, split.rows, *(0,) * 5)
+    return lambda outputs, gy, indices, *_: start(gy, indices, *outputs, *(None,) * 6)
 
 
-def max_pool2d_grad_and_sums(
-    gx: Any, sums: Any, gy: Any, indices: Any, y: Any, g: Geometry, weight: Any = None, swapped: Any = None
-) -> bool:
-    """In one launch the gradient of pooling and of what is before it, a bias and a ReLU: `max_pool2d_grad` of gy where the
-    pooled y is larger than 0 (y None: of all of gy), and the sum of that by channels: (C,). Given the weight (O, C, KH, KW),
-    also that with its first two axes swapped. False, and nothing is written, where planes are too large for it.
-
-    gx and swapped are contiguous.
+def grad_and_sums(gy: Any, indices: Any, gx: Any, y: Any, g: Geometry, weight: Any) -> Callable[..., None] | None:
+    """The launch, of (gy, indices, gx, y, sums, weight, swapped) that lie like these, which does in one the gradient of pooling
+    and of what is before it, a bias and a ReLU: gx, the `max_pool2d_grad` of gy where the pooled y is larger than 0 (y None:
+    of all of gy), and the sums of that by channels: (C,). Given the weight (O, C, KH, KW), also that with its first two axes
+    swapped. None where planes are too large for it. All arrays are contiguous.
     """
     split = bands.of_inputs(g)
     if split is None or split.bands > 1:
-        return False
-    gy, indices, y, weight = contiguous(gy), contiguous(indices), contiguous(y), contiguous(weight)
-    sums_out = writable(sums)
-    run = bands.pool_grad(gy.dtype, aligned(gy, indices, gx, y), True, y is not None)
+        return None
+    dtype, planes = gy.dtype, split.planes
+    run = bands.pool_grad(dtype, aligned(gy, indices, gx, y), True, y is not None)
     work, channels = split.blocks[0], g.x_shape[1]
     outs, ins, taps, extra = 0, 0, 1, 0
     if weight is not None:
         outs, ins, taps = weight.shape[0], weight.shape[1], weight.shape[2] * weight.shape[3]
         extra = blocks_for(weight.size, 4 * THREADS)
-    arrays = gy, indices, gx, y, sums_out, module().empty(split.planes, gy.dtype), counters(), weight, swapped
-    numbers = *_numbers(g), split.planes, split.per_block, split.rows, channels, outs, ins, taps, work
-    run(work + extra, *arrays, *numbers)
-    finish(sums, sums_out)
-    return True
+    numbers = *_numbers(g), planes, split.per_block, split.rows, channels, outs, ins, taps, work
+    start = run.prepared(gy, work + extra, *numbers)
+
+    def launch(gy: Any, indices: Any, gx: Any, y: Any, sums: Any, weight: Any, swapped: Any) -> None:
+        start(gy, indices, gx, y, sums, module().empty(planes, dtype), counters(), weight, swapped)
+
+    return launch
 
 
-def max_pool2d_naive(outputs: Any, x: Any, kernel_size: Any, **params: Any) -> None:
-    y, indices = outputs
-    g = geometry(x.shape, kernel_size, **params)
-    y_out, indices_out = writable(y), writable(indices)
-    naive.pool(blocks_for(y.size, naive.THREADS), contiguous(x), y_out, indices_out, *_numbers(g), y.size)
-    finish(y, y_out)
-    finish(indices, indices_out)
+@repeatable
+def max_pool2d_naive(outputs: Any, x: Any, kernel_size: Any, **params: Any) -> Callable[..., None]:
+    size = outputs[0].size
+    numbers = *_numbers(geometry(x.shape, kernel_size, **params)), size
+    start = naive.pool.prepared(x, blocks_for(size, naive.THREADS), *numbers)
+    return lambda outputs, x, _: start(x, *outputs)
 
 
+@repeatable
 def max_pool2d_grad_naive(
     outputs: Any, gy: Any, indices: Any, input_shape: Sequence[int], kernel_size: Any, **params: Any
-) -> None:
-    (gx,) = outputs
-    g = geometry(input_shape, kernel_size, **params)
-    gx_out = writable(gx)
-    blocks = blocks_for(gx.size, naive.THREADS)
-    naive.pool_grad(blocks, contiguous(gy), contiguous(indices), gx_out, *_numbers(g), gx.size)
-    finish(gx, gx_out)
+) -> Callable[..., None]:
+    size = outputs[0].size
+    numbers = *_numbers(geometry(input_shape, kernel_size, **params)), size
+    start = naive.pool_grad.prepared(gy, blocks_for(size, naive.THREADS), *numbers)
+    return lambda outputs, gy, indices, *_: start(gy, indices, *outputs)
 
 
-def max_pool2d_gather(outputs: Any, x: Any, indices: Any) -> None:
+@repeatable
+def max_pool2d_gather(outputs: Any, x: Any, indices: Any) -> Callable[..., None]:
     (y,) = outputs
-    y_out = writable(y)
     (*_, h, w), (*_, oh, ow) = x.shape, y.shape
-    _gather(blocks_for(y.size, THREADS), contiguous(x), contiguous(indices), y_out, h * w, oh * ow, y.size)
-    finish(y, y_out)
+    start = _gather.prepared(x, blocks_for(y.size, THREADS), h * w, oh * ow, y.size)
+    return lambda outputs, x, indices: start(x, indices, *outputs)

@@ -29,6 +29,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from . import tuning
+
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
 from numba import cuda  # noqa: E402  after the variable has been looked at, as numba itself does
@@ -61,10 +63,9 @@ __all__ = [
     "intrinsic",
     "kernel",
     "lasting",
-    "layout",
     "module",
+    "repeatable",
     "types",
-    "unmoved",
     "writable",
 ]
 
@@ -98,7 +99,7 @@ class Kernel:
         if any("Pointer" in a for a in self.annotations[self._pointers :]):
             raise ValueError(f"{self.name}: its pointers must come before its numbers, not {self.annotations}")
         self._compiled: dict[tuple[str, int], Any] = {}
-        self._launchers: dict[tuple[str, int], Callable[..., None]] = {}
+        self._starts: dict[tuple[str, int], Callable[..., None]] = {}
         KERNELS.append(self)
 
     def __call__(self, blocks: Blocks, *arguments: Any) -> None:
@@ -107,10 +108,22 @@ class Kernel:
             return
         array = arguments[self._real]
         key = array.dtype.char, array.data.device_id
-        start = self._launchers.get(key)
+        start = self._starts.get(key)
         if start is None:
-            start = self._launchers[key] = self._launcher(self._compiled_for(array), array.dtype)
-        start(blocks, arguments)
+            parameters = self._parameters(array.dtype)
+            start = self._starts[key] = self._start(array, parameters, parameters.pack)
+        x, y, z = _grid(blocks)
+        start(*arguments[: self._pointers], x=x, y=y, z=z, numbers=arguments[self._pointers :])
+
+    def prepared(self, like: Any, blocks: Blocks, *numbers: Any) -> Callable[..., None]:
+        """The launch for arrays on the device, and of the dtype, of `like`, with all but the arrays settled: what it returns
+        is called with those alone, and takes about half the time. To be kept for shapes that come again.
+        """
+        if SIMULATED:
+            return lambda *arrays: self(blocks, *arrays, *numbers)
+        parameters = self._parameters(like.dtype)
+        parameters.pack(parameters.memory, 0, *[0] * self._pointers, *numbers)
+        return self._start(like, parameters, struct.Struct("Q" * self._pointers).pack_into, *_grid(blocks))
 
     def signature(self, dtype: Any) -> tuple[Any, ...]:
         """Numba's types of the arguments for arrays of this dtype."""
@@ -155,54 +168,27 @@ class Kernel:
             print(f"tinynet: compiled {self.name} for {dtype} in {seconds:.1f} s, once", file=sys.stderr, flush=True)
         return driver.CUfunction(int(compiled.handle))
 
-    def _launcher(self, function: Any, dtype: Any) -> Callable[..., None]:
-        """A function that starts the compiled kernel: it writes the arguments as the driver reads them, side by side."""
-        numbers = self._parameters(dtype)
-        pointers, pack, launch = self._pointers, numbers.pack, self._launch(function, numbers)
-
-        def start(blocks: Blocks, arguments: tuple[Any, ...]) -> None:
-            addresses = [0 if a is None else a.data.ptr for a in arguments[:pointers]]
-            with numbers.lock:
-                pack(numbers.memory, 0, *addresses, *arguments[pointers:])
-                launch(*((blocks, 1, 1) if isinstance(blocks, int) else blocks))
-
-        return start
-
-    def prepared(self, like: Any, blocks: Blocks, *numbers: Any) -> Callable[..., None]:
-        """The launch for arrays on the device, and of the dtype, of `like`, with all but the arrays settled: what it returns
-        is called with those alone, and takes about half the time. To be kept for shapes that come again.
-        """
-        if SIMULATED:
-            return lambda *arrays: self(blocks, *arrays, *numbers)
-        parameters = self._parameters(like.dtype)
-        parameters.pack(parameters.memory, 0, *[0] * self._pointers, *numbers)
-        launch = self._launch(self._compiled_for(like), parameters)
-        x, y, z = (blocks, 1, 1) if isinstance(blocks, int) else blocks
-        lock, memory, pack = parameters.lock, parameters.memory, struct.Struct("Q" * self._pointers).pack_into
-
-        def start(*arrays: Any) -> None:
-            addresses = [0 if a is None else a.data.ptr for a in arrays]
-            with lock:
-                pack(memory, 0, *addresses)
-                launch(x, y, z)
-
-        return start
-
     def _parameters(self, dtype: Any) -> _Parameters:
         return _Parameters(["Q" if "Pointer" in a else _LETTERS.get(a, dtype.char) for a in self.annotations])
 
-    def _launch(self, function: Any, parameters: _Parameters) -> Callable[[int, int, int], None]:
-        """Starts so many blocks of the compiled kernel with the arguments in `parameters`, on CuPy's current stream."""
-        threads, shared = self.threads, self.shared
-        launch, stream_of = driver.cuLaunchKernel, cupy.cuda.get_current_stream
-        invalid_context = driver.CUresult.CUDA_ERROR_INVALID_CONTEXT
+    def _start(
+        self, like: Any, parameters: _Parameters, pack: Callable[..., None], x: int = 1, y: int = 1, z: int = 1
+    ) -> Callable[..., None]:
+        """A function that starts x * y * z blocks of the kernel, compiled for `like`, on CuPy's current stream: `pack` writes
+        into the memory of `parameters` the addresses of the arrays, and numbers that are not there yet.
+        """
+        function, threads, shared, launch = self._compiled_for(like), self.threads, self.shared, driver.cuLaunchKernel
+        no_context, stream_of = driver.CUresult.CUDA_ERROR_INVALID_CONTEXT, cupy.cuda.get_current_stream
+        lock, memory = parameters.lock, parameters.memory
 
-        def start(x: int, y: int, z: int) -> None:
-            stream = _stream(stream_of().ptr)
-            (error,) = launch(function, x, y, z, threads, 1, 1, shared, stream, parameters.places, 0)
-            if error == invalid_context:  # the first that this thread of the host asks of the device
-                cupy.cuda.runtime.free(0)  # makes the device's context the thread's, as any call of the runtime does
-                (error,) = launch(function, x, y, z, threads, 1, 1, shared, stream, parameters.places, 0)
+        def start(*arrays: Any, x: int = x, y: int = y, z: int = z, numbers: tuple[Any, ...] = ()) -> None:
+            addresses = [0 if a is None else a.data.ptr for a in arrays]
+            with lock:
+                pack(memory, 0, *addresses, *numbers)
+                (error,) = launch(function, x, y, z, threads, 1, 1, shared, stream_of().ptr, parameters.places, 0)
+                if error == no_context:  # the first that this thread of the host asks of the device
+                    cupy.cuda.runtime.free(0)  # makes its context the thread's, as any call of the runtime does
+                    (error,) = launch(function, x, y, z, threads, 1, 1, shared, stream_of().ptr, parameters.places, 0)
             if error:
                 raise RuntimeError(
                     f"{self.name}: {x} x {y} x {z} blocks of {threads} threads did not start: {error.name}"
@@ -256,9 +242,8 @@ def _arity(function: Callable[..., Any]) -> int:
     return function.__code__.co_argcount
 
 
-@functools.lru_cache(maxsize=64)
-def _stream(pointer: int) -> Any:
-    return driver.CUstream(pointer)
+def _grid(blocks: Blocks) -> tuple[int, int, int]:
+    return (blocks, 1, 1) if isinstance(blocks, int) else blocks
 
 
 def module() -> Any:
@@ -267,12 +252,16 @@ def module() -> Any:
 
 
 def contiguous(array: Any) -> Any:
-    """The array in C order: itself, or a copy. ValueError for 2**31 elements and more: kernels count in 32 bits."""
-    if array is None:
-        return None
+    """The array in C order: itself, or a copy. ValueError for 2**31 elements and more: kernels count in 32 bits.
+
+    What is no array is passed over.
+    """
+    flags = getattr(array, "flags", None)
+    if flags is None:
+        return array
     if array.size >= 1 << 31:
         raise ValueError(f"an array of shape {array.shape} has {array.size} elements, kernels take less than 2**31")
-    return array if array.flags.c_contiguous else module().ascontiguousarray(array)
+    return array if flags.c_contiguous else module().ascontiguousarray(array)
 
 
 def writable(output: Any) -> Any:
@@ -284,6 +273,37 @@ def writable(output: Any) -> Any:
 def finish(output: Any, written: Any) -> None:
     if written is not output:
         output[...] = written
+
+
+def repeatable(prepare: Callable[..., Callable[..., Any]]) -> Callable[..., Callable[..., Any] | None]:
+    """An implementation, as `KernelSpec` has them, that returns what repeats it, from one that prepares its launches.
+
+    prepare  `prepare(outputs, *args, **params)` returns `launch(outputs, *args)`, which serves all arrays that lie like those
+             given. Both get C-contiguous arrays: where the call's are not, copies, from which outputs are copied back.
+
+    Plans that are not final (see `tuning.settled`) are not repeated.
+    """
+
+    @functools.wraps(prepare)
+    def run(outputs: Any, *args: Any, **params: Any) -> Callable[..., Any] | None:
+        written, used = [writable(o) for o in outputs], [contiguous(a) for a in args]
+        launch = prepare(written, *used, **params)
+        launch(written, *used)
+        for output, result in zip(outputs, written):
+            finish(output, result)
+        if not tuning.settled():
+            return None
+        copies = any(a is not b for a, b in zip((*outputs, *args), (*written, *used)))
+        return functools.partial(_with_copies, launch) if copies else launch
+
+    return run
+
+
+def _with_copies(launch: Callable[..., None], outputs: Any, *args: Any) -> None:
+    written = [writable(o) for o in outputs]
+    launch(written, *map(contiguous, args))
+    for output, result in zip(outputs, written):
+        finish(output, result)
 
 
 def lasting(*arrays: Any) -> tuple[Any, ...]:
@@ -304,28 +324,6 @@ def lasting(*arrays: Any) -> tuple[Any, ...]:
 def aligned(*arrays: Any) -> bool:
     """Whether 16 bytes at a time can be read and written from the start of each array (None is passed over)."""
     return SIMULATED or all(a is None or a.data.ptr % 16 == 0 for a in arrays)
-
-
-def layout(*arrays: Any) -> tuple[int, bool] | None:
-    """The number of the first array's device and whether all are `aligned`; None if one is not contiguous (None is passed
-    over). What `Kernel.prepared` depends on besides shapes and dtypes.
-    """
-    if SIMULATED:
-        return (0, True) if all(a is None or a.flags.c_contiguous for a in arrays) else None
-    bits = 0
-    for a in arrays:
-        if a is not None:
-            if not a.flags.c_contiguous:
-                return None
-            bits |= a.data.ptr
-    return arrays[0].data.device_id, bits % 16 == 0
-
-
-def unmoved(given: tuple[Any, ...], used: tuple[Any, ...]) -> bool:
-    """Whether the arrays that a launch used begin where the given ones do, of which none was copied then: the launch serves all
-    arrays that lie like the given.
-    """
-    return not SIMULATED and all(a is b or a.data.ptr == b.data.ptr for a, b in zip(given, used))
 
 
 def blocks_for(elements: int, threads: int) -> int:

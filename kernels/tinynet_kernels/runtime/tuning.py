@@ -28,7 +28,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import tiles
 from .tiles import Tile
@@ -38,7 +38,6 @@ CANDIDATES_TIMED = 6
 MOST_SWEEPS = 16  # of the cache before something is timed
 MAX_SPLITS = 64
 MOST_PARTS = (1 << 31) - 1  # elements of all parts: kernels count in 32 bits
-MOST_KNOWN = 4096
 COUNTERS = 1 << 14  # of tiles whose parts are counted at a time
 
 
@@ -195,16 +194,6 @@ def multiprocessors() -> int:
 def settled() -> bool:
     """Whether `plan` answers for good: not while it should time plans but cannot, because launches are recorded."""
     return not autotuning() or not _capturing()
-
-
-class Known(dict[Any, Any]):
-    """Launches with the tile that was chosen for them, by all that the choice depends on."""
-
-    def keep(self, key: Any, launch: Any) -> None:
-        if settled():
-            if len(self) >= MOST_KNOWN:
-                self.clear()
-            self[key] = launch
 
 
 @functools.cache

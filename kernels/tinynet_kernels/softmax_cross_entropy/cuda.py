@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,9 @@ from ..runtime.cuda import (
     Real,
     aligned,
     blocks_for,
-    contiguous,
     cuda,
-    finish,
     kernel,
-    writable,
+    repeatable,
 )
 from ..runtime.primitives import load, load4_constant, load_constant, quotient, select, shuffle_xor, store, store4
 from ..runtime.unroll import static_range, unrolled
@@ -282,48 +281,45 @@ def gradient(dtype: Any, wide: bool) -> Kernel:
     return softmax_cross_entropy_grad
 
 
-def _labels(labels: Any) -> Any:
-    return contiguous(labels if labels.dtype == np.int64 else labels.astype(np.int64))
-
-
-def softmax_cross_entropy(outputs: Any, logits: Any, labels: Any, **params: Any) -> None:
-    logits, (rows, classes) = contiguous(logits), logits.shape
+@repeatable
+def softmax_cross_entropy(outputs: Any, logits: Any, labels: Any, **params: Any) -> Callable[..., None]:
+    rows, classes = logits.shape
     if classes <= TINY_ROW:
         run, per_block = tiny_rows(logits.dtype, aligned(logits)), TINY_THREADS
     else:
         team = WARP if classes <= SHORT_ROW else THREADS
         run, per_block = long_rows(logits.dtype, team, aligned(logits)), THREADS // team
-    _run(run, blocks_for(rows, per_block), outputs, (logits, _labels(labels)), (rows, classes), **params)
+    return _launch(run, blocks_for(rows, per_block), logits, rows, classes, **params)
 
 
-def softmax_cross_entropy_naive(outputs: Any, logits: Any, labels: Any, **params: Any) -> None:
-    blocks = blocks_for(logits.shape[0], naive.THREADS)
-    _run(naive.forward, blocks, outputs, (logits, _labels(labels)), logits.shape, **params)
+@repeatable
+def softmax_cross_entropy_naive(outputs: Any, logits: Any, labels: Any, **params: Any) -> Callable[..., None]:
+    return _launch(naive.forward, blocks_for(logits.shape[0], naive.THREADS), logits, *logits.shape, **params)
 
 
-def softmax_cross_entropy_grad(outputs: Any, logits: Any, labels: Any, lse: Any, gy: Any, **params: Any) -> None:
-    logits, (rows, classes) = contiguous(logits), logits.shape
+@repeatable
+def softmax_cross_entropy_grad(
+    outputs: Any, logits: Any, labels: Any, lse: Any, gy: Any, **params: Any
+) -> Callable[..., None]:
+    rows, classes = logits.shape
     per_block = min(THREADS, blocks_for(8 * THREADS, classes))  # two quads for each thread
-    run = gradient(logits.dtype, aligned(logits, outputs[0]) and bool(outputs[0].flags.c_contiguous))
-    inputs, numbers = (logits, _labels(labels), lse, gy), (rows, classes, per_block, gy.ndim)
-    _run(run, blocks_for(rows, per_block), outputs, inputs, numbers, **params)
+    run = gradient(logits.dtype, aligned(logits, *outputs))
+    return _launch(run, blocks_for(rows, per_block), logits, rows, classes, per_block, gy.ndim, **params)
 
 
-def softmax_cross_entropy_grad_naive(outputs: Any, logits: Any, labels: Any, lse: Any, gy: Any, **params: Any) -> None:
-    blocks = blocks_for(logits.shape[0], naive.THREADS)
-    _run(naive.grad, blocks, outputs, (logits, _labels(labels), lse, gy), (*logits.shape, gy.ndim), **params)
+@repeatable
+def softmax_cross_entropy_grad_naive(
+    outputs: Any, logits: Any, labels: Any, lse: Any, gy: Any, **params: Any
+) -> Callable[..., None]:
+    return _launch(naive.grad, blocks_for(logits.shape[0], naive.THREADS), logits, *logits.shape, gy.ndim, **params)
 
 
-def _run(
-    run: Kernel,
-    blocks: int,
-    outputs: Any,
-    inputs: tuple[Any, ...],
-    numbers: tuple[int, ...],
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-) -> None:
-    written = [writable(output) for output in outputs]
-    run(blocks, *map(contiguous, inputs), *written, *numbers, ignore_index, label_smoothing)
-    for output, result in zip(outputs, written):
-        finish(output, result)
+def _launch(
+    run: Kernel, blocks: int, like: Any, *numbers: int, ignore_index: int = -100, label_smoothing: float = 0.0
+) -> Callable[..., None]:
+    start = run.prepared(like, blocks, *numbers, ignore_index, label_smoothing)
+
+    def launch(outputs: Any, logits: Any, labels: Any, *rest: Any) -> None:
+        start(logits, labels.astype(np.int64, copy=False), *rest, *outputs)
+
+    return launch
