@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import tinynet_kernels
+import tinynet_kernels as K
 from tinynet.device import cuda_problem, simulated
 
 ROUNDS, CALLS = 21, 500
@@ -36,32 +36,46 @@ def main() -> int:
         return 1
     import cupy
 
-    from tinynet_kernels.conv2d import cuda as convolution
-    from tinynet_kernels.matmul import cuda, tiled
+    from tinynet_kernels import spec
+    from tinynet_kernels.matmul import tiled
     from tinynet_kernels.runtime import tiles
     from tinynet_kernels.runtime.cuda import driver
 
-    a, b, y = (cupy.ones((64, 64), "float32") for _ in range(3))
-    x, w, bias, made, gw = (
-        cupy.ones(s, "float32") for s in ((8, 32, 8, 8), (64, 32, 3, 3), 64, (8, 64, 8, 8), (64, 32, 3, 3))
-    )
-    padded = {"stride": 1, "padding": 1, "dilation": 1, "groups": 1}
+    def ones(*shape: int) -> Any:
+        return cupy.ones(shape, "float32")
+
+    a, b, y = ones(64, 64), ones(64, 64), ones(64, 64)
+    x, w, bias, made, gw = ones(8, 32, 8, 8), ones(64, 32, 3, 3), ones(64), ones(8, 64, 8, 8), ones(64, 32, 3, 3)
+    pooled, labels = (ones(8, 64, 4, 4), cupy.ones((8, 64, 4, 4), "int32")), cupy.ones(64, "int64")
+    mean, variance, loss, lse = ones(64), ones(64), ones(64), ones(64)
     done = (driver.CUresult.CUDA_SUCCESS,)
     driver.cuLaunchKernel = lambda *arguments: done
     kernel = tiled.product(a.dtype, tiles.SMALL, True, False, True)
     numbers = 64, 64, 64, 64, 64, 0, 0, 1, 0, 2, 64, False, False
     prepared = kernel.prepared(a, (4, 1, 1), *numbers)
+
+    def unknown() -> None:
+        spec._known.clear()
+        K.matmul(a, b, out=y)
+
     calls: dict[str, Callable[[], Any]] = {
         "the kernel, given arrays and numbers": lambda: kernel((4, 1, 1), a, b, None, y, y, None, *numbers),
         "the same, prepared": lambda: prepared(a, b, None, y, y, None),
-        "matmul's choice of tile and launch": lambda: cuda.matmul((y,), a, b),
-        "tinynet_kernels.matmul(a, b, out=y)": lambda: tinynet_kernels.matmul(a, b, out=y),
-        "tinynet_kernels.matmul(a, b)": lambda: tinynet_kernels.matmul(a, b),
-        "conv2d's choice of tile and launch": lambda: convolution.conv2d((made,), x, w, bias, **padded),
-        "the weight gradient's": lambda: convolution.conv2d_weight_grad((gw,), x, made, w.shape, **padded),
-        "tinynet_kernels.conv2d(x, w, bias, padding=1, out=y)": lambda: tinynet_kernels.conv2d(
-            x, w, bias, padding=1, out=made
+        "matmul(a, b, out=y), not called before": unknown,
+        "matmul(a, b, out=y)": lambda: K.matmul(a, b, out=y),
+        "matmul(a, b)": lambda: K.matmul(a, b),
+        "conv2d(x, w, bias, padding=1, out=y)": lambda: K.conv2d(x, w, bias, padding=1, out=made),
+        "conv2d_weight_grad(x, gy, shape, padding=1, out=gw)": lambda: K.conv2d_weight_grad(
+            x, made, w.shape, padding=1, out=gw
         ),
+        "max_pool2d(x, 2, out=(y, indices))": lambda: K.max_pool2d(made, 2, out=pooled),
+        "batch_norm(x, mean, variance, eps=1e-5, out=y)": lambda: K.batch_norm(
+            made, mean, variance, eps=1e-5, out=made
+        ),
+        "softmax_cross_entropy(logits, labels, out=(loss, lse))": lambda: K.softmax_cross_entropy(
+            a, labels, out=(loss, lse)
+        ),
+        "channel_sum(x, out=sums)": lambda: K.channel_sum(made, out=bias),
     }
     for name, call in calls.items():
         call()
