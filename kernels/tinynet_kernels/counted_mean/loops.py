@@ -18,9 +18,10 @@ _once: Any = partial(once, fastmath={"reassoc"})  # sums in vectors
 
 
 @_once
-def largest(x: Any) -> Any:
-    """The largest element; nan is passed over."""
-    best = np.full(LANES, -np.inf, x.dtype)
+def largest(x: Any, best: Any) -> Any:
+    """The largest element; nan is passed over. Writes `best`, LANES elements."""
+    for i in range(LANES):
+        best[i] = -np.inf
     whole = x.size // LANES * LANES
     for start in range(0, whole, LANES):
         for i in range(LANES):
@@ -34,9 +35,9 @@ def largest(x: Any) -> Any:
 
 
 @_once
-def _row(x: Any, label: int, smoothing: Any, share: Any, grad: Any) -> Any:
+def _row(x: Any, label: int, smoothing: Any, share: Any, grad: Any, best: Any) -> Any:
     """The loss of one row, and `share` times its gradient."""
-    top = largest(x)
+    top = largest(x, best)
     sum_of_exp = sum_of_x = x.dtype.type(0)
     for c in range(x.size):
         value = exp(x[c] - top)
@@ -67,11 +68,12 @@ def _rows(
     grad: Any,
 ) -> None:
     """What `losses` does for some of the rows."""
+    best = np.empty(LANES, logits.dtype)
     for n in range(piece * step, min((piece + 1) * step, labels.size)):
         if labels[n] == ignore_index:
             grad[n] = 0
         else:
-            result[n] = _row(logits[n], labels[n], smoothing, share, grad[n])
+            result[n] = _row(logits[n], labels[n], smoothing, share, grad[n], best)
 
 
 @parallel

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from ..runtime.compiled import for_each, once, parallel
 
@@ -15,9 +16,10 @@ SHORT = 1 << 10  # numbers of a row, and
 BLOCK = 64  # rows, that are summed in the dtype of the array
 
 _once: Any = partial(once, error_model="numpy", fastmath={"contract", "reassoc"})  # sums in vectors
+_inline: Any = njit(cache=True, inline="always")
 
 
-@_once
+@_inline
 def _sum(x: Any) -> Any:
     total = x.dtype.type(0)
     for i in range(x.size):
@@ -25,7 +27,7 @@ def _sum(x: Any) -> Any:
     return np.float64(total)
 
 
-@_once
+@_inline
 def _sum_of_squares(x: Any, mean: Any) -> Any:
     total = x.dtype.type(0)
     for i in range(x.size):
@@ -33,7 +35,7 @@ def _sum_of_squares(x: Any, mean: Any) -> Any:
     return np.float64(total)
 
 
-@_once
+@_inline
 def _sums_of_grad(gy: Any, weight: Any, x: Any, mean: Any) -> Any:
     """Of gy * weight, and of its products with x - mean."""
     plain = weighted = x.dtype.type(0)
@@ -44,13 +46,13 @@ def _sums_of_grad(gy: Any, weight: Any, x: Any, mean: Any) -> Any:
     return np.float64(plain), np.float64(weighted)
 
 
-@_once
+@_inline
 def _affine(x: Any, mean: Any, scale: Any, weight: Any, bias: Any, y: Any) -> None:
     for i in range(x.size):
         y[i] = (x[i] - mean) * scale * weight[i] + bias[i]
 
 
-@once
+@_once
 def _rows(
     piece: int, step: int, x: Any, weight: Any, bias: Any, eps: float, centre: bool, y: Any, mean: Any, scale: Any
 ) -> None:
@@ -77,13 +79,13 @@ def layer_norm(x: Any, weight: Any, bias: Any, eps: float, centre: bool, y: Any)
     return mean, scale
 
 
-@_once
+@_inline
 def _row_grad(gy: Any, x: Any, mean: Any, scale: Any, weight: Any, shift: Any, slope: Any, gx: Any) -> None:
     for i in range(x.size):
         gx[i] = scale * (gy[i] * weight[i] - shift - (x[i] - mean) * slope)
 
 
-@_once
+@_inline
 def _add_up(gy: Any, x: Any, mean: Any, scale: Any, weighted: Any, plain: Any) -> None:
     for i in range(x.size):
         weighted[i] += gy[i] * (x[i] - mean) * scale
@@ -91,7 +93,7 @@ def _add_up(gy: Any, x: Any, mean: Any, scale: Any, weighted: Any, plain: Any) -
         plain[i] += gy[i]
 
 
-@once
+@_once
 def _rows_grad(
     part: int, gy: Any, x: Any, mean: Any, scale: Any, weight: Any, centre: bool, gx: Any, totals: Any
 ) -> None:

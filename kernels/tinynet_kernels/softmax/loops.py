@@ -5,18 +5,22 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ..counted_mean.loops import largest
+import numpy as np
+from numba import njit
+
+from ..counted_mean.loops import LANES, largest
 from ..runtime.compiled import for_each, once, parallel
 from ..runtime.exponential import exp
 
 PIECE = 1 << 13  # elements, at least, of a piece of work
 
 _once: Any = partial(once, error_model="numpy", fastmath={"contract", "reassoc"})  # sums in vectors
+_inline: Any = njit(cache=True, inline="always")
 
 
-@_once
-def _row(x: Any, y: Any) -> None:
-    top, total = largest(x), x.dtype.type(0)
+@_inline
+def _row(x: Any, y: Any, best: Any) -> None:
+    top, total = largest(x, best), x.dtype.type(0)
     for i in range(x.size):
         value = exp(x[i] - top)
         y[i] = value
@@ -26,10 +30,11 @@ def _row(x: Any, y: Any) -> None:
         y[i] *= share
 
 
-@once
+@_once
 def _rows(piece: int, step: int, x: Any, y: Any) -> None:
+    best = np.empty(LANES, x.dtype)
     for n in range(piece * step, min((piece + 1) * step, x.shape[0])):
-        _row(x[n], y[n])
+        _row(x[n], y[n], best)
 
 
 @parallel
@@ -38,7 +43,7 @@ def softmax(x: Any, y: Any) -> None:
     for_each((x.shape[0] + step - 1) // step, _rows, step, x, y)
 
 
-@_once
+@_inline
 def _row_grad(gy: Any, y: Any, gx: Any) -> None:
     total = y.dtype.type(0)
     for i in range(y.size):
@@ -47,7 +52,7 @@ def _row_grad(gy: Any, y: Any, gx: Any) -> None:
         gx[i] = y[i] * (gy[i] - total)
 
 
-@once
+@_once
 def _rows_grad(piece: int, step: int, gy: Any, y: Any, gx: Any) -> None:
     for n in range(piece * step, min((piece + 1) * step, y.shape[0])):
         _row_grad(gy[n], y[n], gx[n])
