@@ -252,22 +252,24 @@ def module() -> Any:
 
 
 def contiguous(array: Any) -> Any:
-    """The array in C order: itself, or a copy. ValueError for 2**31 elements and more: kernels count in 32 bits.
-
-    What is no array is passed over.
-    """
+    """The array in C order: itself, or a copy. What is no array is passed over."""
     flags = getattr(array, "flags", None)
     if flags is None:
         return array
-    if array.size >= 1 << 31:
-        raise ValueError(f"an array of shape {array.shape} has {array.size} elements, kernels take less than 2**31")
+    _check_size(array)
     return array if flags.c_contiguous else module().ascontiguousarray(array)
 
 
 def writable(output: Any) -> Any:
     """A C-contiguous array to write for `output`: itself if it is one, else fresh memory, which `finish` copies over."""
-    contiguous_output = output if output.flags.c_contiguous else module().empty(output.shape, output.dtype)
-    return contiguous(contiguous_output)
+    _check_size(output)
+    return output if output.flags.c_contiguous else module().empty(output.shape, output.dtype)
+
+
+def _check_size(array: Any) -> None:
+    """ValueError for 2**31 elements and more: kernels count in 32 bits."""
+    if array.size >= 1 << 31:
+        raise ValueError(f"an array of shape {array.shape} has {array.size} elements, kernels take less than 2**31")
 
 
 def finish(output: Any, written: Any) -> None:
