@@ -538,6 +538,14 @@ def _cat(graph: _Graph, call: _Call) -> None:
     graph.emit("Concat", names, call.outputs, axis=call.value(0))
 
 
+@_rule("Stack")
+def _stack(graph: _Graph, call: _Call) -> None:
+    dim, dtype = call.value(0), call.outputs[0].a.dtype
+    axes = graph.constant(np.asarray([dim], np.int64))
+    names = [graph.emit("Unsqueeze", [graph.operand(pair, dtype), axes]) for pair in call.args[1:]]
+    graph.emit("Concat", names, call.outputs, axis=dim)
+
+
 @_rule("Flip")
 def _flip(graph: _Graph, call: _Call) -> None:
     dims = list(call.value(1))

@@ -45,7 +45,8 @@ class Operations(nn.Module):
         c = tinynet.cat([x.transpose(1, 2).reshape(-1, 4).tril(), x.new_ones(x.shape[0] * 6, 4)], 0)
         d = c.reshape(2, -1, 24).sum(0).clamp(-2, 2) * tinynet.where(token != 1, 1.0, 0.5).mean(1, keepdim=True)
         e = F.pad(a, (1, 0)) + b + F.gelu(b) + F.gelu(a[:, :1], "tanh") + F.softplus(b) ** 2
-        return tinynet.cat([tinynet.log_softmax(d, 1), e, tinynet.sqrt(b * b)], 1)
+        f = tinynet.stack([a, b[:, 1:]], -1).flatten(1)
+        return tinynet.cat([tinynet.log_softmax(d, 1), e, f, tinynet.sqrt(b * b)], 1)
 
 
 def test_operations(tmp_path: Path) -> None:

@@ -94,6 +94,17 @@ class Cat(Op):
         )
 
 
+class Stack(Op):
+    @staticmethod
+    def forward(ctx: Any, dim: int, *arrays: Any) -> Any:
+        ctx.dim = dim
+        return xp(arrays[0]).stack(arrays, axis=dim)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Any:
+        return None, *(select(gy, ctx.dim, i) if ctx.needs(i + 1) else None for i in range(len(ctx.edges) - 1))
+
+
 class Split(Op):
     """Views of parts along a dimension, whose gradients are put together in one pass."""
 
@@ -327,7 +338,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     given = list(tensors)
     if not given or len({t.shape for t in given}) > 1:
         raise ValueError(f"stack() needs tensors of one shape, got {[t.shape for t in given]}")
-    return cat([unsqueeze(t, dim) for t in given], wrap(dim, given[0].ndim + 1))
+    same_device("stack", *given)
+    return Stack.apply(wrap(dim, given[0].ndim + 1), *given)
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
