@@ -32,9 +32,21 @@ PIECES = 8 * config.NUMBA_NUM_THREADS  # to cut the work into, so that all threa
 def conv2d(
     outputs: tuple[Any], x: Any, w: Any, bias: Any = None, *, activation: str | None = None, **params: Any
 ) -> None:
-    g = geometry(x.shape, w.shape, **params)
+    forward(outputs[0], geometry(x.shape, w.shape, **params), x, w, bias, activation)
+
+
+def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequence[int], **params: Any) -> None:
+    input_grad(outputs[0], geometry(input_shape, w.shape, **params), gy, w)
+
+
+def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Sequence[int], **params: Any) -> None:
+    weight_grad(outputs[0], geometry(x.shape, weight_shape, **params), x, gy)
+
+
+def forward(output: Any, g: Geometry, x: Any, w: Any, bias: Any, activation: str | None) -> None:
+    """`conv2d` where the geometry is known; the gradients likewise."""
     source = channels_last(x, (0, 0))
-    y, target = target_of(outputs[0])
+    y, target = target_of(output)
     for c, o in groups(g):
         weights, shift, floor = operands(w[o], None if bias is None else bias[o], activation)
         plan = positions.forward(g, weights.shape[2])
@@ -43,10 +55,9 @@ def conv2d(
         y[...] = target
 
 
-def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequence[int], **params: Any) -> None:
-    g = geometry(input_shape, w.shape, **params)
+def input_grad(output: Any, g: Geometry, gy: Any, w: Any) -> None:
     source = channels_last(gy, (0, 0))
-    gx, target = target_of(outputs[0])
+    gx, target = target_of(output)
     for c, o in groups(g):
         weights = filters(w[o], swapped=True)
         shift, floor = start_and_floor(weights.shape[0] * weights.shape[2], gy.dtype, None, None)
@@ -56,9 +67,7 @@ def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequenc
         gx[...] = target
 
 
-def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Sequence[int], **params: Any) -> None:
-    (gw,) = outputs
-    g = geometry(x.shape, weight_shape, **params)
+def weight_grad(gw: Any, g: Geometry, x: Any, gy: Any) -> None:
     padded = channels_last(x, g.padding)
     rows = channels_last(gy, (0, 0)).reshape(-1, g.w_shape[0])
     _, c_group, kh, kw = g.w_shape

@@ -52,7 +52,7 @@ def conv2d(
     g = geometry(x.shape, w.shape, **params)
     m = size(g, x.dtype)
     if not m:
-        cpu.conv2d(outputs, x, w, bias, activation=activation, **params)
+        cpu.forward(outputs[0], g, x, w, bias, activation)
         return
     init, floor = cpu.start_and_floor(w.shape[0], x.dtype, bias, activation)
     _convolve(m, False, g, x, w, init, floor, outputs[0])
@@ -62,7 +62,7 @@ def conv2d_input_grad(outputs: tuple[Any], gy: Any, w: Any, input_shape: Sequenc
     g = geometry(input_shape, w.shape, **params)
     m = size(g, gy.dtype)
     if not m:
-        cpu.conv2d_input_grad(outputs, gy, w, input_shape, **params)
+        cpu.input_grad(outputs[0], g, gy, w)
         return
     init, floor = cpu.start_and_floor(w.shape[1], gy.dtype, None, None)
     _convolve(m, True, g, gy, w, init, floor, outputs[0])
@@ -72,7 +72,7 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
     g = geometry(x.shape, weight_shape, **params)
     m = size(g, x.dtype)
     if not m:
-        cpu.conv2d_weight_grad(outputs, x, gy, weight_shape, **params)
+        cpu.weight_grad(outputs[0], g, x, gy)
         return
     tiles = tiling(m, g)
     o, c, *_ = g.w_shape

@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from ..conv2d import cpu as conv2d
 from ..conv2d import positions
-from ..conv2d.cpu import PIECES, channels_last, conv2d, filters, lanes, lines_of, operands, taps_of
+from ..conv2d.cpu import PIECES, channels_last, filters, lanes, lines_of, operands, taps_of
+from ..conv2d.geometry import Geometry
 from ..conv2d.loops import STEPS, add_all_parts
-from ..max_pool2d.cpu import max_pool2d
+from ..max_pool2d import cpu as max_pool2d
+from ..max_pool2d.geometry import Geometry as PoolGeometry
 from ..runtime.memory import empty
 from ..runtime.simd import ROWS
 from . import composed, loops, narrow
-from .geometry import geometries, split
+from .geometry import geometries
 
 SHARES = 16  # of the images, at most, whose weight gradients are summed apart
 
@@ -28,16 +31,18 @@ def conv2d_max_pool2d(
     activation: str | None = None,
     **params: Any,
 ) -> None:
-    g, pool = geometries(x, w, pool_size, **params)
+    forward(outputs, *geometries(x, w, pool_size, **params), x, w, bias, activation)
+
+
+def forward(outputs: Any, g: Geometry, pool: PoolGeometry, x: Any, w: Any, bias: Any, activation: str | None) -> None:
     if narrow.fits(g, pool, x.dtype):
         narrow.pooled(outputs, g, x, w, bias, activation)
         return
     images, channels, height, width = g.y_shape
     if g.groups > 1 or images < PIECES // 4:  # too few images to give each thread some
         y = empty((images, height, width, channels), x.dtype).transpose(0, 3, 1, 2)
-        of_conv, of_pool = split(params)
-        conv2d((y,), x, w, bias, activation=activation, **of_conv)
-        max_pool2d(outputs, y, pool_size, **of_pool)
+        conv2d.forward(y, g, x, w, bias, activation)
+        max_pool2d.pool(outputs, pool, y)
         return
     source = channels_last(x, (0, 0))
     weights, shift, floor = operands(w, bias, activation)

@@ -28,7 +28,7 @@ def conv2d_max_pool2d(
 ) -> None:
     g, pool = geometries(x, w, pool_size, **params)
     if not _fits(g, pool, x.dtype):
-        cpu.conv2d_max_pool2d(outputs, x, w, bias, pool_size, activation=activation, **params)
+        cpu.forward(outputs, g, pool, x, w, bias, activation)
         return
     c, o, dtype = w.shape[1], w.shape[0], x.dtype
     source = direct.channels_last(x, (0, 0))

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from . import loops
-from .geometry import geometry
+from .geometry import Geometry, geometry
 
 
 def max_pool2d(outputs: tuple[Any, Any], x: Any, kernel_size: Any, **params: Any) -> None:
-    g = geometry(x.shape, kernel_size, **params)
+    pool(outputs, geometry(x.shape, kernel_size, **params), x)
+
+
+def pool(outputs: tuple[Any, Any], g: Geometry, x: Any) -> None:
+    """`max_pool2d` where the geometry is known."""
     y, indices = (_target(o) for o in outputs)
     loops.forward(_source(x), y, indices, g.window)
     _return(outputs, (y, indices))
