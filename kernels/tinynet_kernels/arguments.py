@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ def check_activation(activation: str | None) -> None:
         raise ValueError(f"activation is {activation!r}, expected None or 'relu'")
 
 
-def plain(*values: Any) -> bool:
+def plain(values: Iterable[Any]) -> bool:
     """Whether parameters are ints, bools, None, or tuples of ints, which equal only what means the same."""
     for value in values:
         if type(value) is tuple:

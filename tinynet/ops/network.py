@@ -117,7 +117,12 @@ class Conv2dMaxPool2d(Op):
         ctx: Any, x: Any, w: Any, bias: Any, activation: str | None, params: dict[str, Any], size: Any, pooling: Any
     ) -> Any:
         ctx.activation, ctx.params, ctx.shapes = activation, params, (x.shape, w.shape)
-        of_pool = {name if name == "ceil_mode" else f"pool_{name}": value for name, value in pooling.items()}
+        of_pool = {
+            "pool_stride": pooling["stride"],
+            "pool_padding": pooling["padding"],
+            "pool_dilation": pooling["dilation"],
+            "ceil_mode": pooling["ceil_mode"],
+        }
         y, indices = kernels.conv2d_max_pool2d(x, w, bias, size, activation=activation, **params, **of_pool)
         ctx.of_pool = of_pool
         ctx.pool = indices, size, pooling

@@ -104,10 +104,13 @@ def filters(w: Any, swapped: bool = False) -> Any:
 
 def start_and_floor(columns: int, dtype: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
     """The row of so many columns that sums start from, and the least result."""
+    floor = dtype.type(0 if activation == "relu" else -np.inf)
+    if bias is not None and bias.size == columns:
+        return np.ascontiguousarray(bias), floor
     start = np.zeros(columns, dtype)
     if bias is not None:
         start[: bias.size] = bias
-    return start, dtype.type(0 if activation == "relu" else -np.inf)
+    return start, floor
 
 
 def _product(
@@ -171,6 +174,7 @@ def taps_of(g: Geometry, shape: tuple[int, ...]) -> Any:
     return (rows[:, None, None] + columns[:, None] + np.arange(c_group)).reshape(-1)
 
 
+@lru_cache(maxsize=256)
 def groups(g: Geometry) -> list[tuple[slice, slice]]:
     """The input and output channels of each group."""
     c, o = g.x_shape[1] // g.groups, g.w_shape[0] // g.groups

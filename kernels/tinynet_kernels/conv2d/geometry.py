@@ -22,6 +22,13 @@ class Geometry:
     dilation: tuple[int, int]
     groups: int
 
+    def __hash__(self) -> int:  # looked up many times in a step: worked out once
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.x_shape, self.w_shape, self.stride, self.padding, self.dilation, self.groups))
+
     @cached_property
     def y_shape(self) -> tuple[int, int, int, int]:
         n, _, h, w = self.x_shape
@@ -56,7 +63,7 @@ def geometry(
 ) -> Geometry:
     """The checked geometry. Raises ValueError or TypeError that names what does not fit."""
     arguments = (x_shape, w_shape, stride, padding, dilation, groups)
-    return _known(*arguments) if plain(*arguments) else _geometry(*arguments)
+    return _known(*arguments) if plain(arguments) else _geometry(*arguments)
 
 
 def _geometry(

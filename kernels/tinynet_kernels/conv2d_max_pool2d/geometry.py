@@ -15,14 +15,17 @@ def geometries(
     w: Array,
     pool_size: Any,
     *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
     pool_stride: Any = None,
     pool_padding: Any = 0,
     pool_dilation: Any = 1,
     ceil_mode: bool = False,
-    **params: Any,
 ) -> tuple[Geometry, PoolGeometry]:
     """The checked geometries of the convolution and of the pooling."""
-    g = geometry(x.shape, w.shape, **params)
+    g = geometry(x.shape, w.shape, stride, padding, dilation, groups)
     return g, pool_geometry(g.y_shape, pool_size, pool_stride, pool_padding, pool_dilation, ceil_mode)
 
 

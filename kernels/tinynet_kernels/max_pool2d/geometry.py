@@ -41,7 +41,7 @@ def geometry(
     reach beyond the end, but none starts in the right padding.
     """
     arguments = (x_shape, kernel_size, stride, padding, dilation, ceil_mode)
-    return _known(*arguments) if plain(*arguments) else _geometry(*arguments)
+    return _known(*arguments) if plain(arguments) else _geometry(*arguments)
 
 
 def _geometry(
