@@ -31,7 +31,7 @@ with PyTorch where that is installed. What differs on purpose:
 - `view` copies where memory has no view of that shape. `unfold` is a copy.
 - Wrong shapes and values raise ValueError, wrong types and devices TypeError, where PyTorch raises RuntimeError for most.
 - LSTM has no `proj_size`, embeddings have neither sparse gradients nor such scaled by frequency. The workers of a DataLoader
-  are threads.
+  are threads. `DataParallel` runs its module on one device.
 - There are no complex, sparse, quantised or nested tensors, no three-dimensional convolution or pooling, no lazy modules and no
   compiler.
 - Dtypes are NumPy's: they print without the library's name, and have `kind == "f"` where PyTorch's have `is_floating_point`.
