@@ -958,6 +958,7 @@ class Tensor:
     def cumsum(self, dim: Int, *, dtype: Any = None) -> Tensor:
         return ops.cumsum(self, dim, dtype=dtype)
 
+    @numpy_names
     def cumprod(self, dim: Int, *, dtype: Any = None) -> Tensor:
         return ops.cumprod(self, dim, dtype=dtype)
 
@@ -969,6 +970,7 @@ class Tensor:
     def argsort(self, dim: Int = -1, descending: Bool = False, stable: Bool = False) -> Tensor:
         return ops.argsort(self, dim, descending, stable)
 
+    @numpy_names
     def topk(self, k: Int, dim: Int = -1, largest: Bool = True, sorted: Bool = True) -> Any:
         return ops.topk(self, k, dim, largest, sorted)
 
@@ -1019,6 +1021,7 @@ class Tensor:
     def split(self, split_size: Any, dim: Int = 0) -> tuple[Tensor, ...]:
         return ops.split(self, split_size, dim)
 
+    @numpy_names
     def chunk(self, chunks: Int, dim: Int = 0) -> tuple[Tensor, ...]:
         return ops.chunk(self, chunks, dim)
 
@@ -1037,12 +1040,14 @@ class Tensor:
     def unfold(self, dimension: Int, size: Int, step: Int) -> Tensor:
         return ops.unfold(self, dimension, size, step)
 
+    @numpy_names
     def repeat_interleave(self, repeats: Any, dim: Int | None = None, *, output_size: Int | None = None) -> Tensor:
         return ops.repeat_interleave(self, repeats, dim, output_size=output_size)
 
     def broadcast_to(self, shape: Sequence[Int]) -> Tensor:
         return ops.expand(self, shape)
 
+    @numpy_names
     def diff(self, n: Int = 1, dim: Int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
         return ops.diff(self, n, dim, prepend, append)
 
@@ -1100,6 +1105,7 @@ class Tensor:
     def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Float = 1, alpha: Float = 1) -> Tensor:
         return ops.addmm(self, mat1, mat2, beta=beta, alpha=alpha)
 
+    @numpy_names
     def gather(self, dim: Int, index: Tensor) -> Tensor:
         return ops.gather(self, dim, index)
 
@@ -1109,6 +1115,7 @@ class Tensor:
     def scatter_add(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
         return ops.scatter_add(self, dim, index, src)
 
+    @numpy_names
     def index_select(self, dim: Int, index: Tensor) -> Tensor:
         return ops.index_select(self, dim, index)
 
@@ -1213,9 +1220,11 @@ class Tensor:
     def aminmax(self, *, dim: Int | None = None, keepdim: Bool = False) -> Any:
         return ops.aminmax(self, dim=dim, keepdim=keepdim)
 
+    @numpy_names
     def median(self, dim: Int | None = None, keepdim: Bool = False) -> Any:
         return ops.median(self, dim, keepdim)
 
+    @numpy_names
     def nanmedian(self, dim: Int | None = None, keepdim: Bool = False) -> Any:
         return ops.nanmedian(self, dim, keepdim)
 
@@ -1227,18 +1236,23 @@ class Tensor:
     ) -> Tensor:
         return ops.quantile(self, q, dim, keepdim, interpolation=interpolation)
 
+    @numpy_names
     def nansum(self, dim: Any = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
         return ops.nansum(self, dim, keepdim, dtype=dtype)
 
+    @numpy_names
     def nanmean(self, dim: Any = None, keepdim: Bool = False, *, dtype: Any = None) -> Tensor:
         return ops.nanmean(self, dim, keepdim, dtype=dtype)
 
+    @numpy_names
     def cummax(self, dim: Int) -> Any:
         return ops.cummax(self, dim)
 
+    @numpy_names
     def cummin(self, dim: Int) -> Any:
         return ops.cummin(self, dim)
 
+    @numpy_names
     def logcumsumexp(self, dim: Int) -> Tensor:
         return ops.logcumsumexp(self, dim)
 

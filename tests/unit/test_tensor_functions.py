@@ -310,6 +310,12 @@ def test_keywords_that_pytorch_takes(on_device: str) -> None:
     assert x.sum(axis=0).tolist() == [3.0, 5.0, 7.0]  # type: ignore[call-arg]
     assert tinynet.mean(x, axis=1, keepdims=True).shape == (2, 1)  # type: ignore[call-arg]
     assert tinynet.cat([x, x], axis=1).shape == (2, 6)  # type: ignore[call-arg]
+    for name in ("cumprod", "cummax", "logcumsumexp", "median", "nansum", "chunk", "gather"):
+        given = {"chunk": (2,), "gather": ()}.get(name, ())
+        more = {"index": tinynet.zeros(2, 1, dtype=tinynet.int64)} if name == "gather" else {}
+        by_axis, by_dim = (getattr(tinynet, name)(x.float(), *given, **{k: 1}, **more) for k in ("axis", "dim"))
+        assert str(by_axis) == str(by_dim)
+        assert str(getattr(x.float(), name)(*given, axis=1, **more)) == str(by_dim)
     with pytest.raises(TypeError):
         x.sum(0, axis=1)  # type: ignore[call-arg]
     made: list[Any] = [tinynet.zeros, tinynet.ones, tinynet.empty, tinynet.rand, tinynet.randn]

@@ -9,6 +9,7 @@ import numpy as np
 from .. import capture, dtypes
 from ..autograd import Node, Op, is_grad_enabled
 from ..device import xp
+from ..numpy_names import numpy_names
 from ..tensor import Tensor, tensor
 from ._common import wrap
 
@@ -249,6 +250,7 @@ def _check_index(name: str, input: Tensor, dim: int, index: Tensor) -> int:
     return at
 
 
+@numpy_names
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """output[i][j] = input[index[i][j]][j] for dim 0, and so on. On the CPU an index out of range is an IndexError."""
     if input.ndim == 0:
@@ -270,6 +272,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return ScatterAdd.apply(input, src, index, _check_index("scatter_add", input, dim, index))
 
 
+@numpy_names
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The entries `index` (a vector) of a dimension."""
     if index.ndim > 1:

@@ -289,6 +289,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     return CumSum.apply(input, at) if input.ndim else input * 1
 
 
+@numpy_names
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     if dtype is not None:
         input = cast(input, dtypes.as_dtype(dtype))
@@ -395,6 +396,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     return ValuesIndices(gather(input, dim, indices), indices)
 
 
+@numpy_names
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The k largest (or smallest) elements along `dim`, in order whether `sorted` or not, and their indices.
 

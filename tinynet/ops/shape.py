@@ -279,6 +279,7 @@ def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     return repeat(input, (1,) * builtins.max(0, input.ndim - len(counts)) + counts)
 
 
+@numpy_names
 def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
     """Each element `repeats` times in a row; a vector of counts has one for each entry of the dimension."""
     if dim is None:
@@ -376,6 +377,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     return Split.apply(tensor, at, lengths)  # type: ignore[return-value]  # a tuple, as forward returns one
 
 
+@numpy_names
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise ValueError(f"chunks is {chunks}, expected at least 1")
@@ -417,6 +419,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     return movedim(input[(slice(None),) * at + (index,)], at + 1, -1)
 
 
+@numpy_names
 def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..device import xp
+from ..numpy_names import numpy_names
 from ..tensor import Tensor
 from ._common import as_float, wrap
 from .comparison import isnan
@@ -30,6 +31,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     return Extremes(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
+@numpy_names
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median; along `dim`, (values, indices). NaN if there is one among the elements."""
     if dim is None:
@@ -48,6 +50,7 @@ def _mean_of_equals(input: Tensor, value: Tensor | None) -> Tensor:
     return sum(where(equal, input, 0.0)) / sum(equal)
 
 
+@numpy_names
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median of the elements that are not NaN; along `dim`, (values, indices)."""
     if dim is None:
@@ -82,6 +85,7 @@ def _picked(input: Tensor, dim: int, indices: Tensor, keepdim: bool) -> ValuesIn
     return ValuesIndices(values.squeeze(dim), indices.squeeze(dim))
 
 
+@numpy_names
 def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:
@@ -117,22 +121,26 @@ def quantile(
     return result if getattr(q, "shape", ()) else result.squeeze(0)
 
 
+@numpy_names
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum with NaN taken as 0."""
     return sum(where(isnan(input), 0.0, input) if input.is_floating_point() else input, dim, keepdim, dtype=dtype)
 
 
+@numpy_names
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of the elements that are not NaN."""
     counted = cast(~isnan(input), input.dtype)
     return nansum(input, dim, keepdim, dtype=dtype) / sum(counted, dim, keepdim)
 
 
+@numpy_names
 def cummax(input: Tensor, dim: int) -> ValuesIndices:
     """The largest elements so far along `dim`, and their places: the last of equal ones."""
     return _running(input, dim, "maximum")
 
 
+@numpy_names
 def cummin(input: Tensor, dim: int) -> ValuesIndices:
     """The smallest elements so far along `dim`, and their places: the last of equal ones."""
     return _running(input, dim, "minimum")
@@ -153,6 +161,7 @@ def _running(input: Tensor, dim: int, name: str) -> ValuesIndices:
     return ValuesIndices(gather(input, axis, indices), indices)
 
 
+@numpy_names
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """log(cumsum(exp(input))), without overflow or underflow: log2(n) times `logaddexp`."""
     at = wrap(dim, input.ndim)
