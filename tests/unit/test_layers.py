@@ -296,3 +296,11 @@ def test_torch(layer: Layer) -> None:
             assert f.shape == e.shape
             assert f.dtype == e.dtype
             np.testing.assert_allclose(f, e, rtol=1e-4, atol=2e-5)
+
+
+def test_a_dtype_that_numbers_were_promoted_to() -> None:
+    steps, frequencies = tinynet.arange(3), tinynet.ones(4)
+    layer = tinynet.nn.Linear(4, 2)
+    with pytest.raises(TypeError, match="input has dtype float64 and weight float32"):
+        layer(steps[:, None] * frequencies[None, :])
+    assert layer(steps[:, None].float() * frequencies[None, :]).dtype == tinynet.float32

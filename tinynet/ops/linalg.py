@@ -233,6 +233,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, activat
         raise ValueError(
             f"input has shape {input.shape}, expected (..., {weight.shape[-1]}) for a weight of shape {weight.shape}"
         )
+    if input._array.dtype != weight._array.dtype and _mode.autocast is None:
+        raise TypeError(
+            f"input has dtype {input.dtype} and weight {weight.dtype}, expected one dtype (integers with float32 give "
+            "float64, where PyTorch has float32: see API.md)"
+        )
     flat = input if len(shape) == 2 else reshape(input, math.prod(shape[:-1]), shape[-1])
     y = Linear.apply(flat, weight, bias, activation, of_products(flat._array))
     return y if len(shape) == 2 else reshape(y, *shape[:-1], size[0])
