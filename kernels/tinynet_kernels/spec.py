@@ -184,13 +184,12 @@ class KernelSpec:
         given = out if isinstance(out, tuple) else (out,)
         if len(given) != len(wanted):
             raise ValueError(f"{self.name}: out has {len(given)} arrays, expected {len(wanted)}")
-        place = _place(like)
         outputs = []
         for o, (shape, dtype) in zip(given, wanted):
             if o is None:
                 o = self._empty(shape, dtype, kind, like)
-            elif _place(o) != place:
-                raise TypeError(f"{self.name}: out is on {_place(o)}, expected {place}")
+            elif not (kind == "cpu" and type(o) is np.ndarray) and _place(o) != _place(like):
+                raise TypeError(f"{self.name}: out is on {_place(o)}, expected {_place(like)}")
             elif o.dtype != dtype:
                 raise TypeError(f"{self.name}: out has dtype {o.dtype}, expected {np.dtype(dtype)}")
             elif o.shape != tuple(shape):
