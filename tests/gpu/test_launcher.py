@@ -253,6 +253,35 @@ def test_more_groups_than_blocks_in_y() -> None:
     np.testing.assert_array_equal(found, product)
 
 
+def test_filters_of_many_taps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to 32 rows and columns together are gathered by tables; more take the plain kernels."""
+    from tinynet_kernels.conv2d import cuda
+
+    taken = []
+    for name in "conv2d", "conv2d_input_grad", "conv2d_weight_grad":
+        plain = getattr(cuda, f"{name}_naive")
+        monkeypatch.setattr(cuda, f"{name}_naive", lambda *a, _plain=plain, **b: taken.append(1) or _plain(*a, **b))
+
+    def check(height: int, width: int) -> None:
+        x, w, params = random(1, 2, 7, 9), random(3, 2, height, width), {"padding": (height // 2, width // 2)}
+        y = tinynet_kernels.conv2d(x, w, **params)
+        gx = tinynet_kernels.conv2d_input_grad(y, w, x.shape, **params)
+        gw = tinynet_kernels.conv2d_weight_grad(x, y, w.shape, **params)
+        padded = np.pad(x.get().astype("float64"), [(0, 0), (0, 0), *((p, p) for p in params["padding"])])
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), (2, 3))
+        np.testing.assert_allclose(y.get(), np.einsum("nchwrs,ocrs->nohw", windows, w.get()), rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(gw.get(), np.einsum("nchwrs,nohw->ocrs", windows, y.get()), rtol=1e-4, atol=1e-3)
+        # y is linear in x, whose gradient is gx
+        total = float((y.astype("float64") ** 2).sum())
+        assert float((gx.astype("float64") * x).sum()) == pytest.approx(total, rel=1e-5)
+
+    for shape in (7, 7), (11, 11), (16, 16), (1, 31), (29, 3):
+        check(*shape)
+    assert not taken
+    check(17, 16)
+    assert len(taken) == 3
+
+
 def test_taps_farther_than_tables_of_tensor_cores_reach() -> None:
     """Taps so far apart that an image of one pixel meets but the one in the middle."""
     x, w, far = random(1, 8, 1, 1).astype("float16"), random(8, 8, 3, 1).astype("float16"), 1 << 23

@@ -1,9 +1,10 @@
 """Convolution as a matrix product of gathered pixels: the tables that say where each product's factors lie.
 
 For one image, factor (pixel p, product k) of a convolution lies at `base[p] + offset[k]`: no division and no comparison is
-left for the kernel's main loop. It lies inside the image if `mask[p] & tap[k]` is not 0. The gradient with respect to
-the input has the same form once the input pixels are sorted by their remainder modulo the stride: within one class
-("phase") the taps that meet a pixel and their distances are the same for all.
+left for the kernel's main loop. A mask has a bit for each row and each column of the filter, set where it falls outside the
+image; `tap[k]` has the two bits of its row and column, and the factor lies inside if `mask[p] & tap[k]` is 0. The gradient
+with respect to the input has the same form once the input pixels are sorted by their remainder modulo the stride: within
+one class ("phase") the taps that meet a pixel and their distances are the same for all.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import numpy as np
 
 from .geometry import Geometry
 
-MAX_TAPS = 31  # bits of a mask
+MASK_BITS = 32
 MAX_GROUPS = 65535  # blocks in y
 
 
 @dataclass(frozen=True)
 class Tables:
     """int32 arrays: per pixel of an image `base`, `mask` and `position` (where its result goes in the output plane); per
-    product `offset` and `tap`, a bit. `taps` are the kernel's (r, s) used, `padded` tells whether some fall outside.
+    product `offset` and `tap`, two bits. `taps` are the kernel's (r, s) used, `padded` tells whether some fall outside.
     """
 
     base: Any
@@ -36,7 +37,7 @@ class Tables:
 
 def fits(g: Geometry) -> bool:
     """Whether the tables can describe this convolution, and a launch its groups."""
-    return g.w_shape[2] * g.w_shape[3] <= MAX_TAPS and g.groups <= MAX_GROUPS
+    return g.w_shape[2] + g.w_shape[3] <= MASK_BITS and g.groups <= MAX_GROUPS
 
 
 def forward(g: Geometry) -> Tables:
@@ -45,26 +46,30 @@ def forward(g: Geometry) -> Tables:
     row = np.arange(oh)[:, None] * g.stride[0] - g.padding[0]
     column = np.arange(ow)[None, :] * g.stride[1] - g.padding[1]
     taps = tuple((r, s) for r in range(kh) for s in range(kw))
-    moves = [(r * g.dilation[0], s * g.dilation[1]) for r, s in taps]
-    return _tables(row, column, moves, taps, (h, w), channels, np.arange(oh * ow))
+    down, across = [r * g.dilation[0] for r in range(kh)], [s * g.dilation[1] for s in range(kw)]
+    return _tables(row, column, down, across, taps, (h, w), channels, np.arange(oh * ow))
 
 
 def input_grad(g: Geometry, phase: tuple[int, int]) -> Tables | None:
     """For gx[c, p] = sum over k of w'[c, k] gy[base[p] + offset[k]] at the input pixels whose row and column are `phase`
     modulo the stride, where w'[c] are the products (o, r, s) of the taps used; None if there are no such pixels.
     """
-    (_, _, h, w), (o, _, kh, kw), (_, _, oh, ow) = g.x_shape, g.w_shape, g.y_shape
+    (_, _, h, w), (_, o, oh, ow) = g.x_shape, g.y_shape
     rows, columns = np.arange(phase[0], h, g.stride[0]), np.arange(phase[1], w, g.stride[1])
     if not rows.size or not columns.size:
         return None
-    up = [(r, *divmod(phase[0] + g.padding[0] - r * g.dilation[0], g.stride[0])) for r in range(kh)]
-    left = [(s, *divmod(phase[1] + g.padding[1] - s * g.dilation[1], g.stride[1])) for s in range(kw)]
-    met = [((r, s), (dy, dx)) for r, dy, rest in up if not rest for s, dx, over in left if not over]
+    down, across = _met(g, phase, 0), _met(g, phase, 1)
+    taps = tuple((r, s) for r in down for s in across)
     row, column = np.arange(rows.size)[:, None], np.arange(columns.size)[None, :]
     position = (rows[:, None] * w + columns[None, :]).reshape(-1)
-    return _tables(
-        row, column, [move for _, move in met], tuple(tap for tap, _ in met), (oh, ow), o // g.groups, position
-    )
+    return _tables(row, column, list(down.values()), list(across.values()), taps, (oh, ow), o // g.groups, position)
+
+
+def _met(g: Geometry, phase: tuple[int, int], axis: int) -> dict[int, int]:
+    """The rows (or columns) of the filter that meet the pixels of a phase, and how far from there gy lies."""
+    start = phase[axis] + g.padding[axis]
+    found = {r: divmod(start - r * g.dilation[axis], g.stride[axis]) for r in range(g.w_shape[2 + axis])}
+    return {r: distance for r, (distance, rest) in found.items() if not rest}
 
 
 def used(w: Any, taps: tuple[tuple[int, int], ...]) -> Any:
@@ -82,16 +87,18 @@ def _slice(numbers: list[int]) -> slice:
 
 
 def _tables(
-    row: Any, column: Any, moves: Any, taps: Any, plane: tuple[int, int], channels: int, position: Any
+    row: Any, column: Any, down: Any, across: Any, taps: Any, plane: tuple[int, int], channels: int, position: Any
 ) -> Tables:
     h, w = plane
-    mask = np.zeros(np.broadcast_shapes(row.shape, column.shape), np.int32)
-    for bit, (dy, dx) in enumerate(moves):
-        inside = (row + dy >= 0) & (row + dy < h) & (column + dx >= 0) & (column + dx < w)
-        mask |= inside.astype(np.int32) << bit
-    offset = np.arange(channels)[:, None] * (h * w) + np.array([dy * w + dx for dy, dx in moves], np.int64)
-    tap = np.broadcast_to(1 << np.arange(len(moves)), offset.shape)
-    base = np.broadcast_to(row * w + column, mask.shape)
+    base = row * w + column
+    mask = np.zeros(base.shape, np.int64)
+    rows_outside = [(row + dy < 0) | (row + dy >= h) for dy in down]
+    columns_outside = [(column + dx < 0) | (column + dx >= w) for dx in across]
+    for bit, outside in enumerate(rows_outside + columns_outside):
+        mask |= outside.astype(np.int64) << bit
+    offset = np.arange(channels)[:, None] * (h * w) + np.array([dy * w + dx for dy in down for dx in across], np.int64)
+    bits = 1 << np.arange(len(down))[:, None] | 1 << np.arange(len(down), len(down) + len(across))
+    tap = np.broadcast_to(bits.reshape(-1), offset.shape)
     return Tables(
         base=_flat(base),
         mask=_flat(mask),
@@ -99,7 +106,7 @@ def _tables(
         offset=_flat(offset),
         tap=_flat(tap),
         taps=taps,
-        padded=bool((mask != (1 << len(moves)) - 1).any()),
+        padded=bool(mask.any()),
     )
 
 

@@ -2,7 +2,8 @@
 
 Inside, images are channels last: the eight channels (TF32: four) that a copy of 16 bytes brings are then one tap's, and lie
 inside the image or outside it together. `pack` brings them into that order, with the rounding that is due anyway; results
-are written in NCHW. The tables are those of `tables` for an image of one channel, its offsets multiplied by the channels.
+are written in NCHW. The tables are those of `tables` for an image of one channel, its offsets multiplied by the channels, and
+with a bit of the masks for each tap, set where it falls inside: an offset shares a word with the number of its tap.
 """
 
 from __future__ import annotations
@@ -248,10 +249,12 @@ def _fits(g: Geometry) -> bool:
     """Whether the tables can describe this convolution with channels that may be padded to eight times as many. The padded
     image is as far as a tap may lie from its pixel.
     """
+    if not tables.fits(g) or g.w_shape[2] * g.w_shape[3] > ABSENT:
+        return False
     (_, c, h, w), (_, o, _, _) = g.x_shape, g.y_shape
     pixel = 8 * g.groups + max(c, o)
     padded = (h + 2 * g.padding[0]) * (w + 2 * g.padding[1])
-    return g.flops > 0 and tables.fits(g) and padded * pixel < MAX_OFFSET
+    return g.flops > 0 and padded * pixel < MAX_OFFSET
 
 
 def _channels(groups: int, per_group: int, kind: int) -> tuple[int, int, int]:
@@ -275,10 +278,13 @@ def _tables(
     if host is None:
         return None
     tap = np.arange(len(host.taps))
+    mask = np.zeros_like(host.mask)
+    for number, bits in enumerate(host.tap):
+        mask |= (host.mask & bits == 0).astype(np.int32) << number
     chunks = host.offset[:, None] * pitch + np.arange(0, padded, step)
     factors = np.full(chunks.size + 8, ABSENT, np.int32)  # the kernel looks a slice ahead
     factors[: chunks.size] = (chunks * 32 + tap[:, None]).reshape(-1)
-    moved = map(module().asarray, (host.base * pitch, host.mask, host.position, factors))
+    moved = map(module().asarray, (host.base * pitch, mask, host.position, factors))
     base, mask, position, factors = lasting(*moved)
     return ChunkTables(base, mask, position, factors, tap.size * padded, host.taps)
 

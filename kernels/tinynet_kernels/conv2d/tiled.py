@@ -122,7 +122,7 @@ def gathered_product(dtype: Any, tile: Tile, padded: bool, wide: bool) -> Kernel
             at = int32(min(x_k + j, last - 1))
             inside = x_deep + j < first
             if padded:
-                inside = inside and x_mask & load_constant(taps, at) != 0
+                inside = inside and x_mask & load_constant(taps, at) == 0
             store(shared_x, x_to + j * PITCH_X, load_if(x, int32(x_base + load_constant(offsets, at)), inside))
         cuda.syncthreads()
 
@@ -318,7 +318,7 @@ def weight_grad(dtype: Any, tile: Tile, padded: bool) -> Kernel:
         for q in static_range(MOVES_X):
             here = inside
             if padded:
-                here = inside and bits & tests[q] != 0
+                here = inside and bits & tests[q] == 0
             store(shared_x, x_to + q * NEXT, load_if(x, int32(x_at + steps[q]), here))
         cuda.syncthreads()
 

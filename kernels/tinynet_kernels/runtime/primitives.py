@@ -55,8 +55,8 @@ if SIMULATED:
     def load4_if(p: Any, i: int, inside: bool) -> Any:
         return load4(p, i) if inside else (zero(p),) * 4
 
-    def load_masked(p: Any, i: int, mask: int, bit: int) -> Any:
-        return load_if(p, i, mask & bit != 0)
+    def load_masked(p: Any, i: int, mask: int, bits: int) -> Any:
+        return load_if(p, i, mask & bits == 0)
 
     def store(p: Any, i: int, value: Any) -> None:
         p[i] = value
@@ -249,8 +249,8 @@ else:
     store4_strip = _make_store_strip(4)
 
     @intrinsic
-    def load_masked(typing_context, array, index, mask, bit):  # type: ignore[no-untyped-def]
-        """p[i] if mask & bit, else 0: a load under a predicate, where `load_if` loads p[0] and throws it away."""
+    def load_masked(typing_context, array, index, mask, bits):  # type: ignore[no-untyped-def]
+        """0 if mask & bits, else p[i]: a load under a predicate, where `load_if` loads p[0] and throws it away."""
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             kind, register = ("f32", "f") if array.dtype.bitwidth == 32 else ("f64", "d")
@@ -259,7 +259,7 @@ else:
             word, real = ir.IntType(32), pointer.type.pointee
             load = ir.InlineAsm(
                 ir.FunctionType(real, [ir.IntType(64), word, word]),
-                "{ .reg .pred some; .reg .b32 common; and.b32 common, $2, $3; setp.ne.b32 some, common, 0; "
+                "{ .reg .pred some; .reg .b32 common; and.b32 common, $2, $3; setp.eq.b32 some, common, 0; "
                 f"mov.b{kind[1:]} $0, 0; @some ld.global.nc.{kind} $0, [$1]; }}",
                 f"=&{register},l,r,r",
             )
