@@ -118,7 +118,7 @@ def _gathered_product(
     x_image, plane = x.size // n, y.shape[2] * y.shape[3]
     where = t.base, t.mask, t.position, t.offset, t.tap
     ends = bias is not None, relu
-    if products <= direct.MAX_PRODUCTS:
+    if direct.takes(rows, products):
         blocks = blocks_for(n * pixels, direct.THREADS), g.groups, blocks_for(rows, direct.ROWS)
         sizes = rows, n * pixels, pixels, x_image, x_image // g.groups, y.size // n, plane
         start = direct.few_products(x.dtype, products, t.padded).prepared(x, blocks, *sizes, *ends)

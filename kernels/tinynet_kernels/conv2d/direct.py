@@ -1,4 +1,5 @@
 """Convolution of few products per result (one input channel, say): a tile would be mostly padding, and memory is the limit.
+The first holds for twice as many products too where a group has few output channels, as in a depthwise convolution.
 
 A thread takes one pixel, keeps its factors in registers and runs through the output channels, whose weights all threads of
 the block read from shared memory at once. The image is read once, and neighbouring threads write neighbouring results.
@@ -17,7 +18,11 @@ from ..runtime.unroll import static_range, unrolled
 
 THREADS = 256
 ROWS = 32  # output channels of a block
-MAX_PRODUCTS = 32
+
+
+def takes(rows: int, products: int) -> bool:
+    """Whether `few_products` computes `rows` output channels of a group from so many products in fewer instructions."""
+    return products <= 32 or (products <= 64 and rows <= 8)
 
 
 @functools.cache

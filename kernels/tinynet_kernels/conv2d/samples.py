@@ -49,7 +49,8 @@ _CASES: list[tuple[str, Shape, Shape, bool, dict[str, Any]]] = [
     ("kernel6", (2, 2, 8, 7), (3, 2, 6, 6), False, {}),
     ("kernel7", (2, 3, 12, 11), (4, 3, 7, 7), False, {"stride": 2, "padding": 3}),
     ("kernel7_dilated", (1, 4, 9, 10), (6, 2, 7, 7), False, {"padding": (5, 6), "dilation": 2, "groups": 2}),
-    ("kernel31", (1, 2, 3, 20), (3, 2, 1, 31), False, {"padding": (1, 15)}),
+    ("kernel31", (1, 3, 3, 20), (3, 3, 1, 31), False, {"padding": (1, 15)}),
+    ("depthwise7", (2, 4, 6, 7), (4, 1, 7, 7), False, {"groups": 4, "padding": 3}),
     ("stem", (2, 3, 32, 32), (64, 3, 7, 7), True, {"stride": 2, "padding": 3}),
 ]
 
