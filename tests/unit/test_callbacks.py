@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import tinynet
 from tests.unit.test_trainer import batches, make, weights
 from tinynet import Trainer
 from tinynet.callbacks import (
@@ -306,8 +305,3 @@ def test_bad_options(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             call()
-
-
-def test_callbacks_are_light() -> None:
-    assert "tensorboardX" not in sys.modules
-    assert tinynet.callbacks.Callback is Callback

@@ -24,3 +24,9 @@ print(took, [m for m in ("numba", "cupy", "tqdm", "matplotlib", "safetensors") i
     runs = [subprocess.run(command, env=env, capture_output=True, text=True, check=True) for _ in range(6)]
     assert all("[]" in r.stdout for r in runs), runs[0].stdout
     assert min(float(r.stdout.split()[0]) for r in runs[1:]) < 0.15
+
+
+def test_callbacks_import_nothing_of_their_own() -> None:
+    code = "import sys, tinynet; assert tinynet.callbacks.TensorBoard; print('tensorboardX' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
