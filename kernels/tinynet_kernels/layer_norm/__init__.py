@@ -53,7 +53,7 @@ def _sample(name: str, rows: int, size: int, affine: bool, centre: bool, bench: 
         def normal(*shape: int) -> Any:
             return rng.standard_normal(shape).astype(dtype)
 
-        x, weight, bias = normal(rows, size) + np.dtype(dtype).type(1), normal(size), normal(size)
+        x, weight, bias = normal(rows, size) + 1, normal(size), normal(size)
         if not grad:
             return (x, *((weight, bias) if affine else ())), {"eps": 1e-5, "centre": centre}
         mean = x.mean(axis=1) if centre else np.zeros(rows, dtype)
