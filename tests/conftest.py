@@ -45,3 +45,11 @@ def on_device(device: str) -> Iterator[str]:
     tinynet.set_default_device(device)
     yield device
     tinynet.set_default_device(None)
+
+
+def needs_solver() -> None:
+    """Skips, with the reason, where CuPy cannot load cuSOLVER."""
+    try:
+        tinynet.linalg.inv(tinynet.eye(2, device="cuda"))
+    except ImportError as error:
+        pytest.skip(str(error))

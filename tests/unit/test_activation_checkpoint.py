@@ -82,8 +82,8 @@ def test_second_derivatives_and_grad(on_device: str) -> None:
         (slope,) = autograd.grad(y, x, create_graph=True)
         return autograd.grad((slope**2).sum(), [x, w])
 
-    for ours, plain in zip(penalty(checkpoint), penalty(lambda f, t: f(t))):
-        np.testing.assert_array_equal(ours.cpu().numpy(), plain.cpu().numpy())
+    for ours, plain in zip(penalty(checkpoint), penalty(lambda f, t: f(t))):  # what meets may be added in another order
+        np.testing.assert_allclose(ours.cpu().numpy(), plain.cpu().numpy(), rtol=1e-14)
 
 
 def test_hooks_run_once() -> None:

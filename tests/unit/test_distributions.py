@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinynet
+from tests.conftest import needs_solver
 from tinynet import distributions as D
 
 CASES: list[tuple[str, dict[str, Any], Any]] = [
@@ -164,6 +165,8 @@ COVARIANCES = FACTORS @ FACTORS.swapaxes(1, 2)
 
 @pytest.mark.parametrize("name", ["covariance_matrix", "precision_matrix", "scale_tril"])
 def test_multivariate_normal(name: str, device: str) -> None:
+    if device == "cuda":
+        needs_solver()
     matrices = {"covariance_matrix": COVARIANCES, "precision_matrix": np.linalg.inv(COVARIANCES), "scale_tril": FACTORS}
     loc, value = RNG.normal(size=3), RNG.normal(size=(4, 2, 3))
     given = tinynet.tensor(matrices[name], device=device, requires_grad=True)

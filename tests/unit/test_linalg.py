@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinynet
+from tests.conftest import needs_solver
 from tests.directions import check_directions
 from tinynet import linalg
 
@@ -58,7 +59,7 @@ CASES: dict[str, tuple[Call, Call, tuple[Any, ...]]] = {
 def test_values_and_gradients(name: str, device: str) -> None:
     call, numpy, arrays = CASES[name]
     if device == "cuda" and "norm" not in name:
-        _needs_solver()
+        needs_solver()
     given = [tinynet.tensor(a, device=device, requires_grad=True) for a in arrays]
     found = call(linalg, *given)
     expected = numpy(*arrays)
@@ -66,14 +67,6 @@ def test_values_and_gradients(name: str, device: str) -> None:
     np.testing.assert_allclose(found.detach().cpu().numpy(), expected, rtol=1e-10, atol=1e-12)
     for second in (False, True):
         check_directions(lambda: call(linalg, *given), given, second=second)
-
-
-def _needs_solver() -> None:
-    """Skips, with the reason, where CuPy cannot load cuSOLVER."""
-    try:
-        linalg.inv(tinynet.eye(2, device="cuda"))
-    except ImportError as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("name", CASES)
