@@ -10,8 +10,8 @@ from ..tensor import Tensor
 from .distribution import POSITIVE, REAL, Distribution, together
 
 
-class Normal(Distribution):
-    """The normal distribution with mean `loc` and standard deviation `scale`."""
+class _LocationScale(Distribution):
+    """Of numbers about `loc`, at distances in proportion to `scale`."""
 
     arguments = {"loc": REAL, "scale": POSITIVE}  # noqa: RUF012 - a table, not changed
     has_rsample = True
@@ -27,6 +27,10 @@ class Normal(Distribution):
     @property
     def mode(self) -> Tensor:
         return self.loc
+
+
+class Normal(_LocationScale):
+    """The normal distribution with mean `loc` and standard deviation `scale`."""
 
     @property
     def stddev(self) -> Tensor:
@@ -92,15 +96,12 @@ class Uniform(Distribution):
         return ops.log(self.high - self.low)
 
 
-class LogNormal(Distribution):
+class LogNormal(_LocationScale):
     """Of numbers whose logarithms are normal with mean `loc` and standard deviation `scale`."""
 
-    arguments = {"loc": REAL, "scale": POSITIVE}  # noqa: RUF012 - a table, not changed
-    has_rsample = True
-
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = together(loc, scale)
-        super().__init__(self.loc.shape, validate_args)
+        super().__init__(loc, scale, validate_args)
+        self.logarithm = Normal(self.loc, self.scale, validate_args=False)
 
     def support(self, value: Tensor) -> Tensor:
         return value > 0
@@ -118,35 +119,18 @@ class LogNormal(Distribution):
         return ops.expm1(self.scale**2) * ops.exp(2 * self.loc + self.scale**2)
 
     def _draw(self, shape: tuple[int, ...], generator: random.Generator | None) -> Tensor:
-        noise = random.randn(shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
-        return ops.exp(self.loc + self.scale * noise)
+        return ops.exp(self.logarithm._draw(shape, generator))
 
     def log_prob(self, value: Any) -> Tensor:
         logarithm = ops.log(self._check(value))
-        distance = (logarithm - self.loc) / self.scale
-        return -0.5 * distance * distance - ops.log(self.scale) - 0.5 * math.log(2 * math.pi) - logarithm
+        return self.logarithm.log_prob(logarithm) - logarithm
 
     def entropy(self) -> Tensor:
-        return 0.5 + 0.5 * math.log(2 * math.pi) + ops.log(self.scale) + self.loc
+        return self.logarithm.entropy() + self.loc
 
 
-class Laplace(Distribution):
+class Laplace(_LocationScale):
     """The two-sided exponential distribution about `loc`, whose mean absolute distance from it is `scale`."""
-
-    arguments = {"loc": REAL, "scale": POSITIVE}  # noqa: RUF012 - a table, not changed
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = together(loc, scale)
-        super().__init__(self.loc.shape, validate_args)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:
