@@ -38,9 +38,10 @@ def _multiply(a: Any, panel: Any, c: Any) -> None:
 
 @once
 def _share(part: int, parts: int, rows: int) -> Any:
-    """The first and last of the rows of a part, in whole tiles but for the end."""
+    """Where the rows of a part begin and end, and how many the register tiles that hold them have."""
     tiles = (rows + BLOCK_ROWS - 1) // BLOCK_ROWS
-    return part * tiles // parts * BLOCK_ROWS, min((part + 1) * tiles // parts * BLOCK_ROWS, rows)
+    first, last = part * tiles // parts * BLOCK_ROWS, (part + 1) * tiles // parts * BLOCK_ROWS
+    return first, min(last, rows), last - first
 
 
 @once
@@ -82,8 +83,7 @@ def _lstm_part(
     part: int, parts: int, x: Any, panel: Any, bias: Any, reverse: bool, states: Any, cells: Any, active: Any
 ) -> None:
     steps, rows, size = x.shape[0], x.shape[1], states.shape[2]
-    first, last = _share(part, parts, rows)
-    whole = (last - first + BLOCK_ROWS - 1) // BLOCK_ROWS * BLOCK_ROWS
+    first, last, whole = _share(part, parts, rows)
     hidden, product = np.zeros((whole, size), x.dtype), np.empty((whole, panel.shape[0] * panel.shape[2]), x.dtype)
     hidden[: last - first] = states[steps if reverse else 0, first:last]
     for n in range(steps):
@@ -142,8 +142,7 @@ def _lstm_part_grad(
     gc: Any,
 ) -> None:
     steps, rows, size = gy.shape
-    first, last = _share(part, parts, rows)
-    whole = (last - first + BLOCK_ROWS - 1) // BLOCK_ROWS * BLOCK_ROWS
+    first, last, whole = _share(part, parts, rows)
     gates, squashed = np.zeros((whole, 4 * size), gy.dtype), np.empty(size, gy.dtype)
     back = np.zeros((whole, panel.shape[0] * panel.shape[2]), gy.dtype)
     for n in range(steps - 1, -1, -1):
@@ -198,8 +197,7 @@ def _gru_part(
     part: int, parts: int, x: Any, panel: Any, bias: Any, reverse: bool, states: Any, active: Any, projected: Any
 ) -> None:
     steps, rows, size = x.shape[0], x.shape[1], states.shape[2]
-    first, last = _share(part, parts, rows)
-    whole = (last - first + BLOCK_ROWS - 1) // BLOCK_ROWS * BLOCK_ROWS
+    first, last, whole = _share(part, parts, rows)
     hidden, product = np.zeros((whole, size), x.dtype), np.empty((whole, panel.shape[0] * panel.shape[2]), x.dtype)
     hidden[: last - first] = states[steps if reverse else 0, first:last]
     for n in range(steps):
@@ -265,8 +263,7 @@ def _gru_part_grad(
     gh: Any,
 ) -> None:
     steps, rows, size = gy.shape
-    first, last = _share(part, parts, rows)
-    whole = (last - first + BLOCK_ROWS - 1) // BLOCK_ROWS * BLOCK_ROWS
+    first, last, whole = _share(part, parts, rows)
     gates = np.zeros((whole, 3 * size), gy.dtype)
     back = np.empty((whole, panel.shape[0] * panel.shape[2]), gy.dtype)
     gh[first:last] = 0
