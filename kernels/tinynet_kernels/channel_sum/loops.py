@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from ..runtime.compiled import for_each, once, parallel
 
@@ -27,6 +28,16 @@ def _sum(part: int, x: Any, totals: Any) -> None:
             totals[part, c] += block[c]
 
 
+@njit(inline="always")
+def _mask_row(gy: Any, y: Any, gx: Any, block: Any) -> None:
+    """gx = gy where y > 0, else 0, which is added to the block."""
+    for c in range(block.size):
+        value = gy[c]  # read in any case, as a vector of them is
+        value = value if y[c] > 0 else gy.dtype.type(0)
+        gx[c] = value
+        block[c] += value
+
+
 @once
 def _masked_sum(part: int, gy: Any, y: Any, gx: Any, totals: Any) -> None:
     rows, channels = gy.shape
@@ -35,11 +46,7 @@ def _masked_sum(part: int, gy: Any, y: Any, gx: Any, totals: Any) -> None:
     for begin in range(part * rows // totals.shape[0], stop, BLOCK):
         block[:] = 0
         for row in range(begin, min(begin + BLOCK, stop)):
-            for c in range(channels):
-                value = gy[row, c]  # read in any case, as a vector of them is
-                value = value if y[row, c] > 0 else gy.dtype.type(0)
-                gx[row, c] = value
-                block[c] += value
+            _mask_row(gy[row], y[row], gx[row], block)
         for c in range(channels):
             totals[part, c] += block[c]
 
@@ -53,12 +60,7 @@ def _masked_sum_of_planes(part: int, gy: Any, y: Any, gx: Any, totals: Any) -> N
     for begin in range(part * rows // totals.shape[0], stop, BLOCK):
         block[:] = 0
         for row in range(begin, min(begin + BLOCK, stop)):
-            values = gy[row // gy.shape[2], :, row % gy.shape[2]]
-            for c in range(channels):
-                value = values[c]  # read in any case, as a vector of them is
-                value = value if y[row, c] > 0 else gy.dtype.type(0)
-                gx[row, c] = value
-                block[c] += value
+            _mask_row(gy[row // gy.shape[2], :, row % gy.shape[2]], y[row], gx[row], block)
         for c in range(channels):
             totals[part, c] += block[c]
 
