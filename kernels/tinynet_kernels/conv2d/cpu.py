@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numba import config
 
-from ..runtime.memory import empty, zeros
+from ..runtime.memory import empty, finish, writable, zeros
 from ..runtime.simd import REGISTER, ROWS, WIDEST
 from . import loops, positions
 from .geometry import Geometry, geometry
@@ -72,7 +72,7 @@ def weight_grad(gw: Any, g: Geometry, x: Any, gy: Any) -> None:
     rows = channels_last(gy, (0, 0)).reshape(-1, g.w_shape[0])
     _, c_group, kh, kw = g.w_shape
     taps = taps_of(g, padded.shape)
-    target = gw if gw.flags.c_contiguous else np.empty(gw.shape, gw.dtype)
+    target = writable(gw)
     tiles = -(-taps.size // ROWS)
     shares = -(-loops.PARTS // tiles)  # fewer tiles than pieces of work: each for some of the pixels
     for c, o in groups(g):
@@ -83,8 +83,7 @@ def weight_grad(gw: Any, g: Geometry, x: Any, gy: Any) -> None:
         parts = empty((shares, tiles * ROWS, matrix.shape[1]), x.dtype)
         loops.weight_grad(padded.reshape(-1), step, lines, taps + c.start, matrix, lanes(x), parts)
         loops.add_all_parts(parts, grad)
-    if target is not gw:
-        gw[...] = target
+    finish(gw, target)
 
 
 def operands(w: Any, bias: Any, activation: str | None) -> tuple[Any, Any, Any]:

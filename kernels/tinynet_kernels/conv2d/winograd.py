@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import config
 
-from ..runtime.memory import empty
+from ..runtime.memory import empty, finish, writable
 from ..runtime.simd import BLOCK_ROWS, BLOCK_VECTORS, REGISTER
 from . import cpu
 from . import winograd_loops as loops
@@ -87,14 +87,13 @@ def conv2d_weight_grad(outputs: tuple[Any], x: Any, gy: Any, weight_shape: Seque
         (min(THREADS, shares * teams), tiles.points * (sum(strides) + -(-c // BLOCK_ROWS) * BLOCK_ROWS * o)), x.dtype
     )
     gw = outputs[0]
-    target = gw if gw.flags.c_contiguous else np.empty(gw.shape, gw.dtype)
+    target = writable(gw)
     loops.weight_grad(
         *(m, cpu.channels_last(x, (0, 0)), tiles.inputs, cpu.channels_last(gy, (0, 0)), tiles.outputs),
         *(teams, chunk, strides, work, cpu.lanes(x), empty((shares, TAPS * TAPS * c, o), x.dtype)),
         target.reshape(o, c, TAPS * TAPS),
     )
-    if target is not gw:
-        gw[...] = target
+    finish(gw, target)
 
 
 def _convolve(m: int, adjoint: bool, g: Geometry, x: Any, w: Any, init: Any, floor: Any, result: Any) -> None:

@@ -15,7 +15,7 @@ from ..conv2d import winograd
 from ..conv2d.geometry import Geometry
 from ..conv2d.minimal import TAPS
 from ..max_pool2d.geometry import Geometry as PoolGeometry
-from ..runtime.memory import empty
+from ..runtime.memory import empty, finish, writable
 from ..runtime.simd import BLOCK_ROWS
 from . import cpu
 from . import winograd_loops as loops
@@ -70,7 +70,7 @@ def conv2d_max_pool2d_grad(
         return
     c, o, dtype = w.shape[1], w.shape[0], x.dtype
     gw, gb, *rest = outputs
-    weights = gw if gw.flags.c_contiguous else np.empty(gw.shape, dtype)
+    weights = writable(gw)
     gx, target = direct.target_of(rest[0]) if rest else (None, np.empty((0, 0, 0, 0), dtype))
     grid, inputs = _grids(g, pool)
     chunk = winograd.chunk_of(POINTS * (c + o), dtype)
@@ -84,8 +84,7 @@ def conv2d_max_pool2d_grad(
         *(empty((shares, TAPS * TAPS * c, o), dtype), weights.reshape(o, c, TAPS * TAPS)),
     )
     gb[...] = totals.sum(axis=0)
-    if weights is not gw:
-        gw[...] = weights
+    finish(gw, weights)
     if target is not gx and gx is not None:
         gx[...] = target
 

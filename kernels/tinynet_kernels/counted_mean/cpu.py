@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..runtime.memory import finish, writable
 from . import loops, reference
 
 
@@ -23,9 +24,8 @@ def mean_cross_entropy(
     label_smoothing: float = 0.0,
 ) -> None:
     mean, share, grad = outputs
-    target = grad if grad.flags.c_contiguous else np.empty(grad.shape, grad.dtype)
+    target = writable(grad)
     rows, classes = np.ascontiguousarray(logits), np.ascontiguousarray(labels, np.int64)
     count, total = loops.losses(rows, classes, ignore_index, logits.dtype.type(label_smoothing), target)
     share[...], mean[...] = (1 / count, total / count) if count else (np.inf, np.nan)
-    if target is not grad:
-        grad[...] = target
+    finish(grad, target)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import config
 
-from ..runtime.memory import empty
+from ..runtime.memory import empty, finish, writable
 from ..runtime.simd import BLOCK_ROWS, BLOCK_VECTORS, REGISTER
 from . import loops
 
@@ -15,7 +15,7 @@ THREADS = config.NUMBA_NUM_THREADS
 
 
 def lstm(outputs: Any, gates: Any, h: Any, c: Any, w: Any, bias: Any = None, *, reverse: bool = False) -> None:
-    states, cells, active = written = _writable(outputs)
+    states, cells, active = written = [writable(o) for o in outputs]
     first = len(gates) if reverse else 0
     states[first], cells[first] = h, c
     panel = _panel(w.shape[1], w.shape[0], w.dtype)
@@ -24,7 +24,7 @@ def lstm(outputs: Any, gates: Any, h: Any, c: Any, w: Any, bias: Any = None, *, 
 
 
 def lstm_grad(outputs: Any, gy: Any, gc: Any, active: Any, cells: Any, w: Any, *, reverse: bool = False) -> None:
-    flow, back_h, back_c = written = _writable(outputs)
+    flow, back_h, back_c = written = [writable(o) for o in outputs]
     back_c[...] = gc
     gy, w, active, cells = _contiguous(gy, w, active, cells)
     panel = _panel(w.shape[0], w.shape[1], w.dtype)
@@ -33,7 +33,7 @@ def lstm_grad(outputs: Any, gy: Any, gc: Any, active: Any, cells: Any, w: Any, *
 
 
 def gru(outputs: Any, gates: Any, h: Any, w: Any, bias: Any = None, *, reverse: bool = False) -> None:
-    states, active, projected = written = _writable(outputs)
+    states, active, projected = written = [writable(o) for o in outputs]
     states[len(gates) if reverse else 0] = h
     panel = _panel(w.shape[1], w.shape[0], w.dtype)
     loops.gru(*_contiguous(gates, w, _shift(bias, w)), reverse, panel, states, active, projected, *_rest(gates))
@@ -41,7 +41,7 @@ def gru(outputs: Any, gates: Any, h: Any, w: Any, bias: Any = None, *, reverse: 
 
 
 def gru_grad(outputs: Any, gy: Any, active: Any, projected: Any, states: Any, w: Any, *, reverse: bool = False) -> None:
-    flow, flow_hidden, back = written = _writable(outputs)
+    flow, flow_hidden, back = written = [writable(o) for o in outputs]
     gy, w, active, projected, states = _contiguous(gy, w, active, projected, states)
     panel = _panel(w.shape[0], w.shape[1], w.dtype)
     loops.gru_grad(gy, w, reverse, panel, active, projected, states, flow, flow_hidden, back, *_rest(gy))
@@ -66,11 +66,6 @@ def _contiguous(*arrays: Any) -> list[Any]:
     return [np.ascontiguousarray(array) for array in arrays]
 
 
-def _writable(outputs: Any) -> list[Any]:
-    return [o if o.flags.c_contiguous else np.empty(o.shape, o.dtype) for o in outputs]
-
-
 def _finish(outputs: Any, written: Any) -> None:
     for output, result in zip(outputs, written):
-        if output is not result:
-            output[...] = result
+        finish(output, result)

@@ -30,6 +30,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from . import tuning
+from .memory import finish
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
@@ -270,11 +271,6 @@ def _check_size(array: Any) -> None:
     """ValueError for 2**31 elements and more: kernels count in 32 bits."""
     if array.size >= 1 << 31:
         raise ValueError(f"an array of shape {array.shape} has {array.size} elements, kernels take less than 2**31")
-
-
-def finish(output: Any, written: Any) -> None:
-    if written is not output:
-        output[...] = written
 
 
 def repeatable(prepare: Callable[..., Callable[..., Any]]) -> Callable[..., Callable[..., Any] | None]:

@@ -68,6 +68,16 @@ def zeros(shape: Sequence[int], dtype: Any) -> Any:
     return array
 
 
+def writable(output: Any) -> Any:
+    """A C-contiguous array to write for `output`: itself if it is one, else other memory, which `finish` copies over."""
+    return output if output.flags.c_contiguous else empty(output.shape, output.dtype)
+
+
+def finish(output: Any, written: Any) -> None:
+    if written is not output:
+        output[...] = written
+
+
 def release() -> None:
     """Returns all memory that is not in use to the system."""
     global _made

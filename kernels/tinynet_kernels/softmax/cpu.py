@@ -6,20 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from ..runtime.memory import finish, writable
 from . import loops
 
 
 def softmax(outputs: Any, x: Any) -> None:
     (y,) = outputs
-    written = y if y.flags.c_contiguous else np.empty(y.shape, y.dtype)
+    written = writable(y)
     loops.softmax(np.ascontiguousarray(x), written)
-    if written is not y:
-        y[...] = written
+    finish(y, written)
 
 
 def softmax_grad(outputs: Any, gy: Any, y: Any) -> None:
     (gx,) = outputs
-    written = gx if gx.flags.c_contiguous else np.empty(gx.shape, gx.dtype)
+    written = writable(gx)
     loops.softmax_grad(np.ascontiguousarray(gy), np.ascontiguousarray(y), written)
-    if written is not gx:
-        gx[...] = written
+    finish(gx, written)
